@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * map.c - lookups, see map.h.
+ *
+ * In the tree, runs of blocks are disjoint and every version of a run covers
+ * all of it (M4). So the last entry <= (block, epoch) names the run that holds
+ * the block, if there is one; when the run begins before the block, that entry
+ * is the run's newest version at all, and a second search, from the run's
+ * first block, finds the one that is wanted. An abandoned branch costs one
+ * more search, however many versions it has (M5).
+ */
+#include "map.h"
+
+/* One search: the entry at or before a key, and what comes after it */
+struct probe {
+	struct dr_map m;
+	bool found;
+	u64 next_block;		/* first block of the following entry */
+	u16 next_len;		/* 0: not known */
+};
+
+typedef int (*probe_fn)(void *arg, struct dr_key key, struct probe *p);
+
+static void set_hole(struct dr_state *st, u64 len)
+{
+	memset(st, 0, sizeof(*st));
+	st->slot = DR_SLOT_ORIGIN;
+	st->len = len;
+}
+
+static void set_found(struct dr_state *st, const struct dr_map *m, u64 block,
+		      u64 max, u32 slot_blocks)
+{
+	memset(st, 0, sizeof(*st));
+	st->slot = dr_slot_plus(m->slot, block - m->block, slot_blocks);
+	st->len = min(max, m->block + m->len - block);
+	st->epoch = m->epoch;
+	st->flags = m->flags;
+}
+
+/* State according to the tree; @probe is the only thing that reads it */
+static int tree_state(probe_fn probe, void *arg, const struct dr_lineage *l,
+		      u32 epoch, u64 block, u64 max, u32 slot_blocks,
+		      struct dr_state *st)
+{
+	struct probe p;
+	u64 run, run_len;
+	u32 bound;
+	int r;
+
+	r = probe(arg, dr_map_key(block, epoch), &p);
+	if (r)
+		return r;
+	if (!p.found || p.m.block + p.m.len <= block) {
+		/* No run, or one at this very block with newer versions only */
+		if (p.next_block <= block)
+			set_hole(st, min_t(u64, max, p.next_len));
+		else
+			set_hole(st, min(max, p.next_block - block));
+		return 0;
+	}
+	run = p.m.block;
+	run_len = min(max, run + p.m.len - block);
+	bound = epoch;
+	for (;;) {
+		if (p.m.epoch > bound) {
+			/* Top of the stack: look again from its beginning. */
+		} else if (p.m.epoch == epoch ||
+			   dr_lineage_has(l, p.m.epoch)) {
+			set_found(st, &p.m, block, max, slot_blocks);
+			return 0;
+		} else {
+			bound = dr_lineage_below(l, p.m.epoch);
+			if (!bound)
+				break;
+		}
+		r = probe(arg, dr_map_key(run, bound), &p);
+		if (r)
+			return r;
+		if (!p.found || p.m.block != run)
+			break;
+	}
+	set_hole(st, run_len);
+	return 0;
+}
+
+struct peek_arg {
+	const struct dr_env *env;
+	const struct dr_root *root;
+	struct dr_want *want;
+};
+
+static void probe_fill(struct probe *p, const struct dr_disk_node *leaf,
+		       int pos, bool has_next, u64 next)
+{
+	const struct dr_disk_map *e;
+	struct dr_map m;
+
+	p->found = false;
+	p->next_block = ~0ULL;
+	p->next_len = 0;
+	if (!leaf)
+		return;
+	e = (const struct dr_disk_map *)leaf->data;
+	if (pos >= 0) {
+		p->found = true;
+		dr_map_decode(&p->m, e + pos);
+	}
+	if (pos + 1 < le16_to_cpu(leaf->nr)) {
+		dr_map_decode(&m, e + pos + 1);
+		p->next_block = m.block;
+		p->next_len = m.len;
+	} else if (has_next) {
+		/* Its length is in a leaf not at hand: 1 is always true. */
+		p->next_block = next;
+		p->next_len = 1;
+	}
+}
+
+static int probe_peek(void *arg, struct dr_key key, struct probe *p)
+{
+	struct peek_arg *a = arg;
+	struct dr_spot spot;
+	int r;
+
+	r = dr_tree_seek(a->env, &dr_tree_map, a->root, key, &spot, a->want);
+	if (!r)
+		probe_fill(p, spot.leaf, spot.pos, spot.has_next, spot.next.hi);
+	return r;
+}
+
+static int probe_cursor(void *arg, struct dr_key key, struct probe *p)
+{
+	struct dr_cursor *c = arg;
+	const void *entry;
+	int r;
+
+	r = dr_cursor_le(c, key, &entry);
+	if (r < 0)
+		return r;
+	probe_fill(p, c->valid ? c->leaf : NULL, c->pos, c->has_next,
+		   c->next.hi);
+	return 0;
+}
+
+int dr_map_state(struct dr_cursor *c, const struct dr_lineage *l, u32 epoch,
+		 u64 block, u64 max, u32 slot_blocks, struct dr_state *st)
+{
+	return tree_state(probe_cursor, c, l, epoch, block, max, slot_blocks,
+			  st);
+}
+
+static bool find_recent(const struct dr_snap *snap, const struct dr_lineage *l,
+			u32 epoch, u64 block, struct dr_state *st)
+{
+	struct dr_mem_hit hit;
+	bool active = true;
+
+	if (!dr_mem_find(snap->active, l, epoch, block, &hit)) {
+		active = false;
+		if (!snap->frozen ||
+		    !dr_mem_find(snap->frozen, l, epoch, block, &hit))
+			return false;
+	}
+	st->slot = hit.slot;
+	st->len = 1;
+	st->epoch = hit.epoch;
+	st->flags = hit.flags;
+	st->in_active = active;
+	st->in_frozen = !active;
+	st->at = hit.at;
+	return true;
+}
+
+/* First of @max blocks that a memtable may know, from @n on */
+static u64 skip_absent(const struct dr_snap *snap, u64 block, u64 n, u64 max)
+{
+	u64 k = dr_mem_absent(snap->active, block + n, max - n);
+
+	if (k && snap->frozen)
+		k = dr_mem_absent(snap->frozen, block + n, k);
+	return n + k;
+}
+
+int dr_map_lookup(const struct dr_env *env, const struct dr_snap *snap,
+		  const struct dr_lineage *l, u32 epoch, u64 block, u64 max,
+		  u32 slot_blocks, struct dr_state *st, struct dr_want *want)
+{
+	struct peek_arg arg = { env, &snap->map, want };
+	struct dr_state next;
+	u64 n;
+	int r;
+
+	if (find_recent(snap, l, epoch, block, st)) {
+		for (n = 1; n < max; n++) {
+			if (!find_recent(snap, l, epoch, block + n, &next) ||
+			    next.epoch != st->epoch ||
+			    next.flags != st->flags ||
+			    next.slot != dr_slot_plus(st->slot, n, slot_blocks))
+				break;
+			/* The latest counts for "is it recorded?" */
+			if (next.in_active && st->in_active)
+				st->at = max(st->at, next.at);
+			else if (next.in_active != st->in_active)
+				break;
+		}
+		st->len = n;
+		return 0;
+	}
+	r = tree_state(probe_peek, &arg, l, epoch, block, max, slot_blocks, st);
+	if (r)
+		return r;
+	for (n = 1; n < st->len; n++) {
+		n = skip_absent(snap, block, n, st->len);
+		if (n < st->len &&
+		    find_recent(snap, l, epoch, block + n, &next))
+			break;
+	}
+	st->len = min(n, st->len);
+	return 0;
+}

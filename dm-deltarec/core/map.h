@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * map.h - what a block contains, seen from an epoch.
+ *
+ * state(b, E) is the newest version of b whose epoch lies on the lineage of
+ * E; without one, the origin's block (invariants M1-M5). A lookup uses one
+ * snapshot from end to end: never the tables of one moment with the root of
+ * another.
+ */
+#ifndef DR_MAP_H
+#define DR_MAP_H
+
+#include "memtable.h"
+#include "tree.h"
+
+struct dr_snap {
+	const struct dr_memtable *active;
+	const struct dr_memtable *frozen;	/* or NULL */
+	struct dr_root map;
+	const struct dr_lineage *lineage;	/* of head */
+	u32 head;
+};
+
+struct dr_state {
+	u64 slot;	/* or DR_SLOT_ZERO, DR_SLOT_ORIGIN */
+	u64 len;	/* blocks for which this holds, consecutive slots */
+	u32 epoch;	/* that wrote it; 0: none did */
+	u8 flags;	/* DR_MAP_* */
+	bool in_active;	/* found in the active table, at index: */
+	bool in_frozen;
+	u32 at;
+};
+
+/**
+ * dr_map_lookup() - state of a block
+ * @env: environment
+ * @snap: snapshot
+ * @l: lineage to look along
+ * @epoch: to look from
+ * @block: first block
+ * @max: blocks of interest, at least 1
+ * @slot_blocks: blocks in a slot
+ * @st: the state of @block, and for how many blocks it continues
+ * @want: on -EAGAIN, the node to load
+ *
+ * Context: inside env->enter/leave since before @snap was read.
+ * Return: as dr_tree_seek().
+ */
+int dr_map_lookup(const struct dr_env *env, const struct dr_snap *snap,
+		  const struct dr_lineage *l, u32 epoch, u64 block, u64 max,
+		  u32 slot_blocks, struct dr_state *st, struct dr_want *want);
+
+/**
+ * dr_map_state() - the same, from the tree alone, sleeping
+ * @c: cursor over the map tree
+ * Context: may sleep. Return: 0 or a negative errno.
+ */
+int dr_map_state(struct dr_cursor *c, const struct dr_lineage *l, u32 epoch,
+		 u64 block, u64 max, u32 slot_blocks, struct dr_state *st);
+
+static inline struct dr_key dr_map_key(u64 block, u32 epoch)
+{
+	return (struct dr_key){ block, epoch };
+}
+
+#endif

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * memtable.c - see memtable.h.
+ */
+#include "memtable.h"
+
+static u32 hash_block(u64 block)
+{
+	/* Fibonacci hashing, Knuth 6.4 */
+	return block * 0x9e3779b97f4a7c15ULL >> 32;
+}
+
+static u32 bucket_count(u32 max)
+{
+	u32 n = 64;
+
+	while (n < max)
+		n *= 2;
+	return n;
+}
+
+size_t dr_mem_bytes(u32 max)
+{
+	return (size_t)max * (sizeof(struct dr_mem_entry) + 2 * sizeof(u32)) +
+	       (size_t)bucket_count(max) * sizeof(u32) + DR_MEM_FILTER_BITS / 8;
+}
+
+int dr_mem_init(struct dr_memtable *m, const struct dr_env *env, u32 max)
+{
+	memset(m, 0, sizeof(*m));
+	m->max = max;
+	m->mask = bucket_count(max) - 1;
+	m->e = env->alloc(env->ctx, (size_t)max * sizeof(*m->e));
+	m->bucket = env->alloc(env->ctx, ((size_t)m->mask + 1) * sizeof(u32));
+	m->filter = env->alloc(env->ctx, DR_MEM_FILTER_BITS / 8);
+	m->order = env->alloc(env->ctx, (size_t)max * sizeof(u32));
+	m->spare = env->alloc(env->ctx, (size_t)max * sizeof(u32));
+	if (m->e && m->bucket && m->filter && m->order && m->spare)
+		return 0;
+	dr_mem_exit(m, env);
+	return -ENOMEM;
+}
+
+void dr_mem_exit(struct dr_memtable *m, const struct dr_env *env)
+{
+	env->free(env->ctx, m->e);
+	env->free(env->ctx, m->bucket);
+	env->free(env->ctx, m->filter);
+	env->free(env->ctx, m->order);
+	env->free(env->ctx, m->spare);
+	memset(m, 0, sizeof(*m));
+}
+
+void dr_mem_reset(struct dr_memtable *m)
+{
+	m->used = 0;
+	m->reserved = 0;
+	m->recorded = 0;
+	m->nr_ranges = 0;
+	memset(m->bucket, 0, ((size_t)m->mask + 1) * sizeof(u32));
+	memset(m->filter, 0, DR_MEM_FILTER_BITS / 8);
+}
+
+static u32 filter_bit(u64 block)
+{
+	return hash_block(block >> DR_MEM_FILTER_SHIFT) % DR_MEM_FILTER_BITS;
+}
+
+void dr_mem_add(struct dr_memtable *m, u64 block, u32 epoch, u64 slot,
+		u8 flags)
+{
+	u32 *bucket = m->bucket + (hash_block(block) & m->mask);
+	struct dr_mem_entry *e = m->e + m->used;
+	u32 bit = filter_bit(block);
+
+	e->block = block;
+	e->v = slot | (u64)flags << 60;
+	e->epoch = epoch;
+	e->next = *bucket;
+	WRITE_ONCE(m->filter[bit / 64],
+		   m->filter[bit / 64] | 1ULL << (bit % 64));
+	/* Readers that see the index see the entry (pairs with mem_chain). */
+	smp_store_release(bucket, m->used + 1);
+	WRITE_ONCE(m->used, m->used + 1);
+}
+
+bool dr_mem_add_zero(struct dr_memtable *m, u64 block, u64 len, u32 epoch)
+{
+	struct dr_mem_entry *e = m->e + m->used;
+
+	if (len < DR_MEM_RANGE_MIN) {
+		for (; len; len--, block++)
+			dr_mem_add(m, block, epoch, DR_SLOT_ZERO, 0);
+		return true;
+	}
+	if (m->nr_ranges == DR_MEM_RANGES)
+		return false;
+	e->block = block;
+	e->v = len;
+	e->epoch = epoch;
+	e->next = DR_MEM_IS_RANGE;
+	m->range[m->nr_ranges] = m->used;
+	smp_store_release(&m->nr_ranges, m->nr_ranges + 1);
+	WRITE_ONCE(m->used, m->used + 1);
+	return true;
+}
+
+static bool visible(const struct dr_lineage *l, u32 epoch, u32 e)
+{
+	return e == epoch || (e < epoch && dr_lineage_has(l, e));
+}
+
+/*
+ * Entries of one block are published in order of epoch along any lineage, so
+ * that the newest visible entry in the log is the version looked for (M1).
+ */
+bool dr_mem_find(const struct dr_memtable *m, const struct dr_lineage *l,
+		 u32 epoch, u64 block, struct dr_mem_hit *hit)
+{
+	u32 i = smp_load_acquire(m->bucket + (hash_block(block) & m->mask));
+	u32 r = smp_load_acquire(&m->nr_ranges);
+	const struct dr_mem_entry *e;
+	bool found = false;
+
+	for (; i; i = e->next) {
+		e = m->e + i - 1;
+		if (e->block != block || !visible(l, epoch, e->epoch))
+			continue;
+		hit->slot = dr_mem_slot(e);
+		hit->flags = e->v >> 60;
+		hit->epoch = e->epoch;
+		hit->at = i - 1;
+		found = true;
+		break;
+	}
+	while (r--) {
+		e = m->e + m->range[r];
+		if (found && m->range[r] < hit->at)
+			break;
+		if (block - e->block >= e->v || !visible(l, epoch, e->epoch))
+			continue;
+		hit->slot = DR_SLOT_ZERO;
+		hit->flags = 0;
+		hit->epoch = e->epoch;
+		hit->at = m->range[r];
+		return true;
+	}
+	return found;
+}
+
+u64 dr_mem_absent(const struct dr_memtable *m, u64 block, u64 max)
+{
+	u64 n = 0, step = 1ULL << DR_MEM_FILTER_SHIFT;
+	u32 bit;
+
+	if (!READ_ONCE(m->used))
+		return max;
+	if (READ_ONCE(m->nr_ranges))
+		return 0;
+	while (n < max) {
+		bit = filter_bit(block + n);
+		if (READ_ONCE(m->filter[bit / 64]) >> (bit % 64) & 1)
+			break;
+		n += step - ((block + n) & (step - 1));
+	}
+	return min(n, max);
+}
+
+static bool entry_after(const struct dr_mem_entry *a,
+			const struct dr_mem_entry *b)
+{
+	if (a->block != b->block)
+		return a->block > b->block;
+	return a->epoch > b->epoch;
+}
+
+/* Bottom-up merge sort: stable, so that age decides last */
+u32 dr_mem_sort(struct dr_memtable *m)
+{
+	u32 *from = m->order, *to = m->spare, *swap;
+	u32 i, n = 0, width;
+
+	for (i = 0; i < m->used; i++)
+		if (m->e[i].next != DR_MEM_IS_RANGE)
+			from[n++] = i;
+	for (width = 1; width < n; width *= 2) {
+		for (i = 0; i < n; i += 2 * width) {
+			u32 a = i, ae = min(i + width, n);
+			u32 b = ae, be = min(i + 2 * width, n), o = i;
+
+			while (a < ae || b < be) {
+				if (b == be || (a < ae &&
+				    !entry_after(m->e + from[a],
+						 m->e + from[b])))
+					to[o++] = from[a++];
+				else
+					to[o++] = from[b++];
+			}
+		}
+		swap = from;
+		from = to;
+		to = swap;
+	}
+	m->order = from;
+	m->spare = to;
+	return n;
+}

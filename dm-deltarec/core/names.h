@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * names.h - every word that module, tool and scripts have to agree on.
+ *
+ * Message words, status words and limits are defined here and nowhere else;
+ * Documentation/deltarec.rst explains them to the administrator.
+ */
+#ifndef DR_NAMES_H
+#define DR_NAMES_H
+
+#define DR_TARGET_NAME		"deltarec"
+
+/* Table: <origin> <delta> [<#features> <feature>*] */
+#define DR_FEAT_CACHE_MB	"cache_mb"
+#define DR_FEAT_ERROR_IF_FULL	"error_if_full"
+#define DR_FEAT_QUEUE_IF_FULL	"queue_if_full"
+#define DR_FEAT_DISCARD_PASSDOWN "discard_passdown"
+#define DR_CACHE_MB_DEFAULT	64u
+#define DR_CACHE_MB_MIN		4u
+#define DR_CACHE_MB_MAX		16384u
+
+/* Messages; the words after the first are arguments */
+#define DR_MSG_CHECKPOINT	"checkpoint"	/* [<label>|- [frozen]] */
+#define DR_MSG_ROLLBACK		"rollback"	/* <epoch> */
+#define DR_MSG_REPLAY		"replay"	/* begin|rule|count|commit|abort */
+#define DR_MSG_DIFF		"diff"		/* <from> <to> <cursor sector> */
+#define DR_MSG_EPOCHS		"epochs"	/* <cursor epoch> */
+#define DR_MSG_DROP		"drop"		/* <epoch> */
+
+#define DR_WORD_BEGIN		"begin"
+#define DR_WORD_RULE		"rule"
+#define DR_WORD_COUNT		"count"
+#define DR_WORD_COMMIT		"commit"
+#define DR_WORD_ABORT		"abort"
+#define DR_WORD_KEEP_LATER	"keep_later"
+#define DR_WORD_DROP_LATER	"drop_later"
+#define DR_WORD_FROZEN		"frozen"
+#define DR_WORD_NONE		"-"		/* absent value, end of a listing */
+
+/* How an epoch came to be; the 7th word of an epochs line */
+#define DR_HOW_FORMAT		"format"
+#define DR_HOW_CHECKPOINT	"checkpoint"
+#define DR_HOW_ROLLBACK		"rollback"
+#define DR_HOW_REPLAY		"replay"
+
+/* States of an epoch; the 3rd word of an epochs line */
+#define DR_STATE_HEAD		"head"
+#define DR_STATE_SEALED		"sealed"
+#define DR_STATE_DROPPED	"dropped"
+#define DR_STATE_BUILDING	"building"
+
+/* Consistency of a sealed epoch; the 9th word of an epochs line */
+#define DR_SEAL_FROZEN		"frozen"
+#define DR_SEAL_CRASH		"crash"
+
+/* Modes and fullness, 1st and 7th word of the status line */
+#define DR_MODE_RW		"rw"
+#define DR_MODE_RO		"ro"
+#define DR_MODE_FAIL		"Fail"
+#define DR_SPACE_OK		"ok"
+#define DR_SPACE_LOW		"low"
+#define DR_SPACE_FULL		"full"
+
+/* Limits */
+#define DR_LABEL_MAX		47u		/* bytes, without the NUL */
+#define DR_MAX_EPOCHS		(1u << 20)	/* entries in the epoch table */
+#define DR_MAX_RULES		65536u		/* rules of one replay */
+#define DR_REPLAY_GAP		4096u		/* epochs that may be opened while
+						 * one replay is under way */
+#define DR_BASE_EPOCH		0u
+
+#endif

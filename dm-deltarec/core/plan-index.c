@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * plan-index.c - the index tree's part of a plan: for each epoch the blocks
+ * that have a version in it, as disjoint runs that do not touch.
+ */
+#include "plan.h"
+
+static bool change_after(const struct dr_index_change *a,
+			 const struct dr_index_change *b)
+{
+	if (a->epoch != b->epoch)
+		return a->epoch > b->epoch;
+	return a->block > b->block;
+}
+
+/* Shell sort: the list is short, in place, and mostly in order already */
+static void sort_changes(struct dr_index_change *a, u32 n)
+{
+	u32 gap, i, j;
+
+	for (gap = n / 2; gap; gap /= 2) {
+		for (i = gap; i < n; i++) {
+			struct dr_index_change c = a[i];
+
+			for (j = i; j >= gap && change_after(a + j - gap, &c);
+			     j -= gap)
+				a[j] = a[j - gap];
+			a[j] = c;
+		}
+	}
+}
+
+static int flush_batch(struct dr_plan *p)
+{
+	int r = dr_tree_apply(p->txn, p->index, &p->ibatch);
+
+	p->ibatch.nr = 0;
+	/* No cursor is on an older root of this tree. */
+	dr_cursor_reset(&p->ic, p->index);
+	return r;
+}
+
+static void put_extent(struct dr_plan *p, u32 i, u32 epoch, u64 block, u64 len,
+		       bool del)
+{
+	struct dr_disk_extent *d = dr_batch_at(&p->ibatch, i);
+
+	d->epoch = cpu_to_le32(epoch);
+	d->block = cpu_to_le64(block);
+	d->len = cpu_to_le32((u32)len);
+	p->ibatch.del[i] = del;
+}
+
+struct extent {
+	u64 block;
+	u64 end;
+	u32 epoch;
+};
+
+static struct extent decode(const void *entry)
+{
+	const struct dr_disk_extent *d = entry;
+	struct extent x = { .block = le64_to_cpu(d->block),
+			    .epoch = le32_to_cpu(d->epoch) };
+
+	x.end = x.block + le32_to_cpu(d->len);
+	return x;
+}
+
+static struct dr_key extent_key(u32 epoch, u64 block)
+{
+	return (struct dr_key){ epoch, block };
+}
+
+/*
+ * Add [*s, e) of one epoch. Runs that it touches are taken in; *@s is where
+ * to go on when the batch is full before that is finished.
+ */
+static int add_extent(struct dr_plan *p, u32 epoch, u64 *s, u64 e)
+{
+	u64 from = *s, to = e;
+	struct extent x;
+	const void *entry;
+	u32 at;
+	int r;
+
+	r = dr_cursor_le(&p->ic, extent_key(epoch, from), &entry);
+	if (r < 0)
+		return r;
+	if (r) {
+		x = decode(entry);
+		if (x.epoch == epoch && x.end >= from) {
+			from = x.block;
+			to = max(to, x.end);
+		}
+	}
+	at = p->ibatch.nr++;
+	r = dr_cursor_ge(&p->ic, extent_key(epoch, from + 1), &entry);
+	for (; r == 1; r = dr_cursor_next(&p->ic, &entry)) {
+		x = decode(entry);
+		if (x.epoch != epoch || x.block > to || to - from >= ~0u)
+			break;
+		if (p->ibatch.nr == p->ibatch.max) {
+			put_extent(p, at, epoch, from, x.block - from, false);
+			*s = x.block;
+			return *s < e;
+		}
+		put_extent(p, p->ibatch.nr++, epoch, x.block, 0, true);
+		to = max(to, x.end);
+	}
+	if (r < 0)
+		return r;
+	to = min_t(u64, to, from + ~0u);
+	put_extent(p, at, epoch, from, to - from, false);
+	p->i_end = to;
+	*s = to;
+	return to < e;
+}
+
+/* The run that holds @s, if any: the one cut last in this batch, or a base */
+static int find_extent(struct dr_plan *p, u32 epoch, u64 s, struct extent *x)
+{
+	const void *entry;
+	int r;
+
+	if (p->ibatch.nr && !p->ibatch.del[p->ibatch.nr - 1]) {
+		*x = decode(dr_batch_at(&p->ibatch, p->ibatch.nr - 1));
+		if (x->epoch == epoch && x->block <= s && x->end > s) {
+			p->ibatch.nr--;
+			return 1;
+		}
+	}
+	r = dr_cursor_le(&p->ic, extent_key(epoch, s), &entry);
+	if (r != 1)
+		return r;
+	*x = decode(entry);
+	return x->epoch == epoch && x->end > s;
+}
+
+/* Remove what there is of [*s, e); as add_extent() */
+static int remove_extent(struct dr_plan *p, u32 epoch, u64 *s, u64 e)
+{
+	const void *entry;
+	struct extent x;
+	int r;
+
+	while (*s < e) {
+		if (p->ibatch.nr + 3 > p->ibatch.max)
+			return 1;
+		r = find_extent(p, epoch, *s, &x);
+		if (r < 0)
+			return r;
+		if (!r) {
+			r = dr_cursor_ge(&p->ic, extent_key(epoch, *s), &entry);
+			if (r < 0)
+				return r;
+			if (r)
+				x = decode(entry);
+			if (!r || x.epoch != epoch || x.block >= e)
+				break;
+			*s = x.block;
+		}
+		put_extent(p, p->ibatch.nr++, epoch, x.block, *s - x.block,
+			   *s == x.block);
+		if (x.end > e)
+			put_extent(p, p->ibatch.nr++, epoch, e, x.end - e,
+				   false);
+		*s = x.end;
+	}
+	*s = e;
+	return 0;
+}
+
+int dr_index_apply(struct dr_plan *p)
+{
+	u32 i = 0, n;
+	int r = 0;
+
+	sort_changes(p->ich, p->nr_ich);
+	while (!r && i < p->nr_ich) {
+		const struct dr_index_change *c = p->ich + i;
+		u64 s = c->block, e = s + c->len;
+
+		/* What follows at once goes along */
+		for (n = i + 1; n < p->nr_ich; n++) {
+			if (p->ich[n].epoch != c->epoch ||
+			    p->ich[n].remove != c->remove ||
+			    p->ich[n].block != e)
+				break;
+			e += p->ich[n].len;
+		}
+		/* A run that this batch has altered is not in the tree yet. */
+		if (p->ibatch.nr &&
+		    (p->ibatch.nr + 4 > p->ibatch.max ||
+		     c->remove != c[-1].remove ||
+		     (!c->remove && c->epoch == c[-1].epoch && s <= p->i_end)))
+			r = flush_batch(p);
+		if (r)
+			break;
+		do {
+			r = c->remove ? remove_extent(p, c->epoch, &s, e)
+				      : add_extent(p, c->epoch, &s, e);
+			if (r == 1) {
+				r = flush_batch(p);
+				if (!r)
+					r = 1;
+			}
+		} while (r == 1);
+		i = n;
+	}
+	p->nr_ich = 0;
+	return r ? r : flush_batch(p);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * recover.h - what looks at or changes the past: replay, reclaim, diff.
+ *
+ * All of it works on the trees alone: whoever calls brings the memtables into
+ * them first (freeze and merge). All of it may sleep, and is serialized with
+ * dr_merge_step() by the embedder. Functions that return 1 after a commit want
+ * the same sequence as dr_merge_step(): publish, wait for readers,
+ * dr_store_release(st, false), call again.
+ */
+#ifndef DR_RECOVER_H
+#define DR_RECOVER_H
+
+#include "store.h"
+
+struct dr_rule {
+	u64 block;		/* first block touched */
+	u64 len;
+	u32 from;		/* versions of epochs from..to are excluded, */
+	u32 to;
+	bool drop_later;	/* and all later ones of those blocks too */
+};
+
+/*
+ * A replay under way. Its epoch's number was taken DR_REPLAY_GAP ahead, so
+ * that heads opened meanwhile stay below it (E1).
+ */
+struct dr_replay {
+	u32 epoch;
+	u32 since;		/* head when it began: later writes are in >= since */
+	struct dr_rule *rule;
+	u32 nr_rules;
+	u32 max_rules;
+	u32 done;		/* rules already computed */
+	u64 at_block;		/* where in the next one */
+	bool committing;	/* computing what was written since */
+	struct dr_plan *plan;
+	u64 changed;		/* blocks whose newest version was passed over */
+	u64 mixed;		/* of them, blocks left with a MERGED version
+				 * whose base was excluded */
+};
+
+/**
+ * dr_replay_begin() - open a replay; the head has just been sealed and merged
+ * Return: its epoch; -EBUSY: one is open.
+ */
+s64 dr_replay_begin(struct dr_store *st);
+
+/* Sectors to the blocks of a rule. 0 or -EINVAL, -ENOENT (epochs), -ERANGE */
+int dr_rule_make(const struct dr_store *st, struct dr_rule *rule, u64 sector,
+		 u64 sectors, u32 from, u32 to, bool drop_later);
+
+/* Add a rule. Return: their number; -ENXIO: no replay is open; -ENOSPC. */
+s64 dr_replay_rule(struct dr_store *st, const struct dr_rule *rule);
+
+/* Compute some of what the rules say. 1: committed, call again; 0: done. */
+int dr_replay_step(struct dr_store *st);
+
+/**
+ * dr_replay_commit() - what was written since begin, then the record
+ *
+ * Nothing is in flight, everything is merged. Call until it returns 0 (1: as
+ * above). Then the control record is READY and the lineage is new; after the
+ * record is durable call dr_replay_end().
+ */
+int dr_replay_commit(struct dr_store *st, s64 now);
+/* Forget the open replay; without a commit its epoch is dropped (and a record
+ * of that READY). */
+int dr_replay_abort(struct dr_store *st);
+void dr_replay_end(struct dr_store *st);
+
+struct dr_replay_count {
+	u64 changed;
+	u64 kept;		/* blocks with a later write that stays */
+	u64 mixed;
+	u64 next;		/* block to go on from; ~0: done */
+};
+
+/* Dry run of one rule from @cursor (a block) on, for a bounded stretch. */
+int dr_replay_count(struct dr_store *st, const struct dr_rule *rule,
+		    u64 cursor, struct dr_replay_count *count);
+
+/**
+ * dr_reclaim_step() - free what no retained epoch needs
+ * Everything of the dropped epochs has been merged.
+ * Return: 1 committed, call again; 0 nothing left to do; error.
+ */
+int dr_reclaim_step(struct dr_store *st);
+/* Dropped epochs that still have versions which others need, or had no pass
+ * yet. st->reclaim_wanted says whether a pass is due. */
+u32 dr_reclaim_pending(const struct dr_store *st);
+
+/*
+ * gather.c: the blocks in [*cursor, end) that epochs with a mark were written
+ * in, as sorted runs that do not overlap, at most @max; *@cursor is where to
+ * go on, or @end. @wanted says whether an epoch counts.
+ * Return: number of runs or a negative errno.
+ */
+struct dr_range;
+int dr_gather(struct dr_store *st, const struct dr_root *index,
+	      bool (*wanted)(void *arg, const struct dr_epoch *e), void *arg,
+	      u64 *cursor, u64 end, struct dr_range *out, u32 max);
+
+struct dr_range {
+	u64 block;
+	u64 len;
+};
+
+/**
+ * dr_diff() - blocks whose state differs between two epochs
+ * @cursor: block to begin at
+ * @out: sorted ranges that do not touch, at most @max
+ * @next: block to go on from, ~0 at the end
+ * Return: number of ranges, or -ENOENT and the like.
+ */
+int dr_diff(struct dr_store *st, u32 from, u32 to, u64 cursor,
+	    struct dr_range *out, u32 max, u64 *next);
+
+#endif

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * store-write.c - the way of a write: slots, publication, journal records.
+ *
+ * All of it runs under env->lock and none of it sleeps or does I/O: events
+ * go in, blocks to write come out.
+ */
+#include "store.h"
+
+int dr_store_begin_write(struct dr_store *st, u32 *n, u64 *slot)
+{
+	u32 got, want = *n;
+
+	if (!dr_mem_room(st->active, want)) {
+		want = st->active->max - st->active->used -
+		       st->active->reserved;
+		if (!want)
+			return -EAGAIN;
+	}
+	*slot = dr_space_take_data(&st->space, want, &got);
+	if (!*slot)
+		return -ENOSPC;
+	st->active->reserved += got;
+	*n = got;
+	return 0;
+}
+
+void dr_store_cancel_write(struct dr_store *st, u64 slot, u32 n)
+{
+	/* Nobody but the write that failed has ever known these slots. */
+	dr_space_clear_busy(&st->space, slot, (u64)n * st->slot_blocks);
+	st->active->reserved -= n;
+}
+
+static void count_written(struct dr_store *st, u32 epoch, u64 n)
+{
+	struct dr_epoch *e;
+
+	if (epoch == st->head) {
+		st->head_blocks += n;
+		return;
+	}
+	e = dr_epochs_find(&st->epochs, epoch);
+	if (e) {
+		e->nr_blocks += n;
+		e->dirty = true;
+	}
+}
+
+void dr_store_publish(struct dr_store *st, u64 block, u32 n, u64 slot,
+		      u32 epoch, u8 flags)
+{
+	u32 i;
+
+	/* A freeze hands promises on to the new table, so they are here. */
+	for (i = 0; i < n; i++)
+		dr_mem_add(st->active, block + i, epoch,
+			   slot + (u64)i * st->slot_blocks, flags);
+	st->active->reserved -= n;
+	st->published += n;
+	count_written(st, epoch, n);
+}
+
+int dr_store_zero(struct dr_store *st, u64 block, u64 len)
+{
+	u32 cost = dr_mem_zero_cost(len);
+
+	if (!dr_mem_room(st->active, cost) ||
+	    !dr_mem_add_zero(st->active, block, len, st->head))
+		return -EAGAIN;
+	st->published += cost;
+	count_written(st, st->head, len);
+	return 0;
+}
+
+bool dr_store_half_full(const struct dr_store *st)
+{
+	const struct dr_memtable *m = st->active;
+
+	return m->used + m->reserved >= m->max / 4 * 3 ||
+	       m->nr_ranges >= DR_MEM_RANGES / 4 * 3 ||
+	       st->head - st->active_since >= DR_SPAN_MAX / 2 ||
+	       dr_journal_used(&st->journal) >= st->journal.blocks / 2;
+}
+
+bool dr_store_freeze(struct dr_store *st)
+{
+	struct dr_memtable *old = st->active, *new;
+
+	if (st->frozen || st->retired || st->ctl_state != DR_CTL_NONE ||
+	    !old->used)
+		return false;
+	new = old == st->table ? st->table + 1 : st->table;
+	new->reserved = old->reserved;
+	old->reserved = 0;
+	new->first = st->published;
+	st->frozen = old;
+	st->active = new;
+	st->active_since = st->head;
+	st->tail_known = false;
+	return true;
+}
+
+u64 dr_store_recorded(const struct dr_store *st)
+{
+	const struct dr_memtable *f = st->frozen;
+
+	if (f && f->recorded < f->used)
+		return f->first + f->recorded;
+	return st->active->first + st->active->recorded;
+}
+
+/* --- encoding ----------------------------------------------------------- */
+
+struct filler {
+	struct dr_store *st;
+	struct dr_disk_journal *d;	/* block under construction */
+	u32 nr;				/* finished ones */
+	u32 max;
+	u16 kind;			/* 0: no block is open */
+	u16 n;
+};
+
+static void finish_block(struct filler *f)
+{
+	if (!f->kind)
+		return;
+	f->d->kind = cpu_to_le16(f->kind);
+	f->d->nr = cpu_to_le16(f->n);
+	dr_journal_seal(&f->st->journal, f->d, f->st->uuid);
+	f->d++;
+	f->nr++;
+	f->kind = 0;
+}
+
+/* Is there a block of this kind with room, or can one be opened? */
+static bool open_block(struct filler *f, u16 kind, u16 max)
+{
+	const struct dr_journal *j = &f->st->journal;
+
+	if (f->kind && (f->kind != kind || f->n == max))
+		finish_block(f);
+	if (f->kind)
+		return true;
+	/* A group is one write: it ends at the end of the ring. */
+	if (f->nr == f->max || dr_journal_used(j) >= j->blocks ||
+	    (f->nr && dr_journal_place(j, j->seq) == DR_JOURNAL_START))
+		return false;
+	memset(f->d, 0, sizeof(*f->d));
+	f->kind = kind;
+	f->n = 0;
+	return true;
+}
+
+static bool put_entry(struct filler *f, const struct dr_mem_entry *e)
+{
+	u32 slot_blocks = f->st->slot_blocks;
+	struct dr_disk_range *range;
+	struct dr_disk_map *rec;
+	struct dr_map m;
+	u64 slot = dr_mem_slot(e);
+
+	if (e->next == DR_MEM_IS_RANGE) {
+		if (!open_block(f, DR_JOURNAL_RANGE, DR_JOURNAL_RANGES))
+			return false;
+		range = (struct dr_disk_range *)f->d->data + f->n++;
+		range->block = cpu_to_le64(e->block);
+		range->len = cpu_to_le64(e->v);
+		range->epoch = cpu_to_le32(e->epoch);
+		return true;
+	}
+	/* Does it continue the record before it? */
+	if (f->kind == DR_JOURNAL_MAP && f->n) {
+		rec = (struct dr_disk_map *)f->d->data + f->n - 1;
+		dr_map_decode(&m, rec);
+		if (m.epoch == e->epoch && m.flags == e->v >> 60 &&
+		    m.block + m.len == e->block && m.len < DR_RUN_MAX &&
+		    dr_slot_plus(m.slot, m.len, slot_blocks) == slot) {
+			m.len++;
+			dr_map_encode(rec, &m);
+			return true;
+		}
+	}
+	if (!open_block(f, DR_JOURNAL_MAP, DR_JOURNAL_RECORDS))
+		return false;
+	m = (struct dr_map){
+		.block = e->block, .slot = slot, .epoch = e->epoch, .len = 1,
+		.flags = e->v >> 60,
+	};
+	dr_map_encode((struct dr_disk_map *)f->d->data + f->n++, &m);
+	return true;
+}
+
+static bool put_ctl(struct filler *f)
+{
+	struct dr_store *st = f->st;
+	const struct dr_epoch *e = dr_epochs_find(&st->epochs, st->ctl_epoch);
+
+	if (!open_block(f, DR_JOURNAL_CTL, 1))
+		return false;
+	if (e)
+		st->ctl.nr_blocks = cpu_to_le64(e->nr_blocks);
+	memcpy(f->d->data, &st->ctl, sizeof(st->ctl));
+	f->n = 1;
+	finish_block(f);
+	return true;
+}
+
+/*
+ * Entries up to the point where the control record became ready, in the order
+ * that its meaning asks for: those of sealed epochs, the record, the others.
+ * The position is kept in st->fill_* between groups.
+ */
+static void fill_around_ctl(struct filler *f)
+{
+	struct dr_store *st = f->st;
+	struct dr_memtable *m = st->active;
+	const struct dr_mem_entry *e;
+
+	if (st->fill_pos == ~0u)
+		st->fill_pos = m->recorded;
+	for (; st->fill_pass < 3; st->fill_pass++) {
+		if (st->fill_pass == 1) {
+			if (!put_ctl(f))
+				return;
+			st->fill_pos = m->recorded;
+			continue;
+		}
+		for (; st->fill_pos < st->ctl_at; st->fill_pos++) {
+			e = m->e + st->fill_pos;
+			if ((e->epoch <= st->ctl_epoch) != !st->fill_pass)
+				continue;
+			if (!put_entry(f, e))
+				return;
+		}
+		finish_block(f);
+	}
+	st->group.recorded = st->ctl_at;
+	st->group.ctl = true;
+}
+
+static void fill_plain(struct filler *f, struct dr_memtable *m)
+{
+	u32 i = m->recorded;
+
+	while (i < m->used && put_entry(f, m->e + i))
+		i++;
+	f->st->group.recorded = i;
+}
+
+int dr_store_fill(struct dr_store *st, void *buf, u32 max)
+{
+	struct filler f = { .st = st, .d = buf, .max = max };
+	struct dr_memtable *m = st->active;
+	u64 seq = st->journal.seq;
+
+	if (st->group.nr)
+		return -EBUSY;
+	if (st->frozen && st->frozen->recorded < st->frozen->used)
+		m = st->frozen;
+	else if (st->ctl_state == DR_CTL_DRAINING)
+		return 0;
+	memset(&st->group, 0, sizeof(st->group));
+	if (m == st->active && !st->tail_known) {
+		st->tail_known = true;
+		st->tail_seq = seq;
+		st->tail_prev_crc = st->journal.prev_crc;
+	}
+	st->group.table = m;
+	st->group.first = m->first;
+	st->group.recorded = m->recorded;
+	if (m == st->active && st->ctl_state == DR_CTL_READY)
+		fill_around_ctl(&f);
+	else if (m->recorded < m->used)
+		fill_plain(&f, m);
+	else
+		return 0;
+	finish_block(&f);
+	st->group.nr = f.nr;
+	st->group.place = dr_journal_place(&st->journal, seq);
+	return f.nr ? (int)f.nr : -EAGAIN;
+}
+
+void dr_store_filled(struct dr_store *st)
+{
+	struct dr_group *g = &st->group;
+	struct dr_memtable *m = g->table;
+
+	/* A merge may have made the table durable and emptied it meanwhile. */
+	if (g->nr && m->first == g->first && g->recorded > m->recorded)
+		m->recorded = g->recorded;
+	if (g->ctl)
+		st->ctl_state = DR_CTL_NONE;
+	g->nr = 0;
+}
