@@ -6,7 +6,7 @@
 
 int dr_epochs_reserve(struct dr_epochs *t, const struct dr_env *env, u32 more)
 {
-	struct dr_epoch *e;
+	struct dr_epoch *e, *old;
 	u32 max;
 
 	if (t->nr + more <= t->max)
@@ -17,11 +17,15 @@ int dr_epochs_reserve(struct dr_epochs *t, const struct dr_env *env, u32 more)
 	e = env->alloc(env->ctx, (size_t)max * sizeof(*e));
 	if (!e)
 		return -ENOMEM;
+	/* Completions count what they publish in the table that is there. */
+	env->lock(env->ctx);
 	if (t->nr)
 		memcpy(e, t->e, (size_t)t->nr * sizeof(*e));
-	env->free(env->ctx, t->e);
+	old = t->e;
 	t->e = e;
 	t->max = max;
+	env->unlock(env->ctx);
+	env->free(env->ctx, old);
 	return 0;
 }
 

@@ -47,7 +47,10 @@ struct dr_lineage {
 	struct dr_interval iv[];	/* from the top down */
 };
 
-/* Make room for @more records. May sleep; caller excludes readers. */
+/*
+ * Make room for @more records. May sleep; the lock is taken for the exchange.
+ * The caller excludes all who read the table without the lock.
+ */
 int dr_epochs_reserve(struct dr_epochs *t, const struct dr_env *env, u32 more);
 void dr_epochs_exit(struct dr_epochs *t, const struct dr_env *env);
 

@@ -20,8 +20,10 @@
 #define DR_FORMAT_VERSION	1u
 #define DR_UUID_LEN		16u
 
-/* Regions: each carries two places for its bitmap page; the first of every
- * DR_INDEX_PAGES regions also the two places of their index page. */
+/*
+ * Regions: each carries two places for its bitmap page; the first of every
+ * DR_INDEX_PAGES regions also the two places of their index page.
+ */
 #define DR_REGION_BLOCKS	32256u		/* bits in one bitmap page */
 #define DR_REGION_BITMAP	2u		/* offset of the bitmap places */
 #define DR_REGION_INDEX		4u		/* offset of the index places */
@@ -41,7 +43,7 @@
 #define DR_RUN_MAX		4096u		/* blocks in one map entry */
 #define DR_SLOT_ZERO		(DR_ADDR_MASK)		/* reads as zeroes */
 #define DR_SLOT_ORIGIN		(DR_ADDR_MASK - 1)	/* look at the origin */
-#define DR_MAX_ORIGIN_BLOCKS	(1ULL << DR_ADDR_BITS)
+#define DR_MAX_ORIGIN_BLOCKS	(DR_ADDR_MASK + 1)
 
 enum dr_block_type {
 	DR_TYPE_SUPER	= 1,

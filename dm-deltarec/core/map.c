@@ -63,13 +63,13 @@ static int tree_state(probe_fn probe, void *arg, const struct dr_lineage *l,
 	run_len = min(max, run + p.m.len - block);
 	bound = epoch;
 	for (;;) {
-		if (p.m.epoch > bound) {
-			/* Top of the stack: look again from its beginning. */
-		} else if (p.m.epoch == epoch ||
-			   dr_lineage_has(l, p.m.epoch)) {
-			set_found(st, &p.m, block, max, slot_blocks);
-			return 0;
-		} else {
+		/* Above the bound: the stack's top, seen from inside the run */
+		if (p.m.epoch <= bound) {
+			if (p.m.epoch == epoch ||
+			    dr_lineage_has(l, p.m.epoch)) {
+				set_found(st, &p.m, block, max, slot_blocks);
+				return 0;
+			}
 			bound = dr_lineage_below(l, p.m.epoch);
 			if (!bound)
 				break;

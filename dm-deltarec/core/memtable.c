@@ -79,7 +79,7 @@ void dr_mem_add(struct dr_memtable *m, u64 block, u32 epoch, u64 slot,
 	e->next = *bucket;
 	WRITE_ONCE(m->filter[bit / 64],
 		   m->filter[bit / 64] | 1ULL << (bit % 64));
-	/* Readers that see the index see the entry (pairs with mem_chain). */
+	/* Readers that see the index see the entry (pairs with dr_mem_find). */
 	smp_store_release(bucket, m->used + 1);
 	WRITE_ONCE(m->used, m->used + 1);
 }
@@ -100,6 +100,7 @@ bool dr_mem_add_zero(struct dr_memtable *m, u64 block, u64 len, u32 epoch)
 	e->epoch = epoch;
 	e->next = DR_MEM_IS_RANGE;
 	m->range[m->nr_ranges] = m->used;
+	/* Readers that see the count see the entry (pairs with dr_mem_find). */
 	smp_store_release(&m->nr_ranges, m->nr_ranges + 1);
 	WRITE_ONCE(m->used, m->used + 1);
 	return true;
@@ -117,7 +118,10 @@ static bool visible(const struct dr_lineage *l, u32 epoch, u32 e)
 bool dr_mem_find(const struct dr_memtable *m, const struct dr_lineage *l,
 		 u32 epoch, u64 block, struct dr_mem_hit *hit)
 {
-	u32 i = smp_load_acquire(m->bucket + (hash_block(block) & m->mask));
+	const u32 *bucket = m->bucket + (hash_block(block) & m->mask);
+	/* Pair with the releases of dr_mem_add() and dr_mem_add_zero(). */
+	u32 i = smp_load_acquire(bucket);
+	/* As above. */
 	u32 r = smp_load_acquire(&m->nr_ranges);
 	const struct dr_mem_entry *e;
 	bool found = false;
@@ -189,12 +193,12 @@ u32 dr_mem_sort(struct dr_memtable *m)
 			u32 b = ae, be = min(i + 2 * width, n), o = i;
 
 			while (a < ae || b < be) {
-				if (b == be || (a < ae &&
-				    !entry_after(m->e + from[a],
-						 m->e + from[b])))
-					to[o++] = from[a++];
-				else
-					to[o++] = from[b++];
+				bool first = b == be;
+
+				if (!first && a < ae)
+					first = !entry_after(m->e + from[a],
+							     m->e + from[b]);
+				to[o++] = first ? from[a++] : from[b++];
 			}
 		}
 		swap = from;

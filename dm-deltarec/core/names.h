@@ -63,10 +63,9 @@
 
 /* Limits */
 #define DR_LABEL_MAX		47u		/* bytes, without the NUL */
-#define DR_MAX_EPOCHS		(1u << 20)	/* entries in the epoch table */
+#define DR_MAX_EPOCHS		1048576u	/* entries in the epoch table */
 #define DR_MAX_RULES		65536u		/* rules of one replay */
-#define DR_REPLAY_GAP		4096u		/* epochs that may be opened while
-						 * one replay is under way */
+#define DR_REPLAY_GAP		4096u		/* epochs opened during a replay */
 #define DR_BASE_EPOCH		0u
 
 #endif

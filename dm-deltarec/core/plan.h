@@ -38,7 +38,7 @@ struct dr_urun {
 
 #define DR_PLAN_BATCH	8192u
 #define DR_STACK_MAX	4096u	/* versions in one dr_urun */
-#define DR_PIECE_MAX	(1ULL << 24)	/* blocks of one change */
+#define DR_PIECE_MAX	0x1000000ULL	/* blocks of one change */
 
 struct dr_index_change {
 	u64 block;

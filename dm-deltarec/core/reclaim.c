@@ -216,15 +216,15 @@ static int visit(struct reclaim *rc, u32 d, u64 pos, u64 end)
 static int visit_epoch(struct reclaim *rc, u32 d)
 {
 	struct dr_store *st = rc->st;
+	struct dr_key key = { d, st->reclaim_block };
 	const struct dr_disk_extent *x;
 	const void *entry;
 	u64 block, len;
 	int r, v;
 
 	dr_cursor_reset(&rc->map, &st->new_map);
-	for (r = dr_cursor_ge(&rc->index, (struct dr_key){ d,
-						st->reclaim_block }, &entry);
-	     r == 1; r = dr_cursor_next(&rc->index, &entry)) {
+	for (r = dr_cursor_ge(&rc->index, key, &entry); r == 1;
+	     r = dr_cursor_next(&rc->index, &entry)) {
 		x = entry;
 		block = le64_to_cpu(x->block);
 		len = le32_to_cpu(x->len);

@@ -36,8 +36,7 @@ struct dr_replay {
 	bool committing;	/* computing what was written since */
 	struct dr_plan *plan;
 	u64 changed;		/* blocks whose newest version was passed over */
-	u64 mixed;		/* of them, blocks left with a MERGED version
-				 * whose base was excluded */
+	u64 mixed;		/* blocks that keep bytes of an excluded one */
 };
 
 /**
@@ -64,8 +63,10 @@ int dr_replay_step(struct dr_store *st);
  * record is durable call dr_replay_end().
  */
 int dr_replay_commit(struct dr_store *st, s64 now);
-/* Forget the open replay; without a commit its epoch is dropped (and a record
- * of that READY). */
+/*
+ * Forget the open replay; without a commit its epoch is dropped (and a record
+ * of that READY).
+ */
 int dr_replay_abort(struct dr_store *st);
 void dr_replay_end(struct dr_store *st);
 
@@ -86,8 +87,10 @@ int dr_replay_count(struct dr_store *st, const struct dr_rule *rule,
  * Return: 1 committed, call again; 0 nothing left to do; error.
  */
 int dr_reclaim_step(struct dr_store *st);
-/* Dropped epochs that still have versions which others need, or had no pass
- * yet. st->reclaim_wanted says whether a pass is due. */
+/*
+ * Dropped epochs that still have versions which others need, or had no pass
+ * yet. st->reclaim_wanted says whether a pass is due.
+ */
 u32 dr_reclaim_pending(const struct dr_store *st);
 
 /*

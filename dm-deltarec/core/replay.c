@@ -365,8 +365,6 @@ static int compute(struct dr_store *st, bool since)
 		struct span s = {
 			.st = st,
 			.from = since ? rp->since : rule->from,
-			/* Dropping later writes touches their blocks as well,
-			 * but only where an excluded one lies below them. */
 			.to = since ? st->head : rule->to,
 		};
 

@@ -227,8 +227,11 @@ static void fill_around_ctl(struct filler *f)
 			continue;
 		}
 		for (; st->fill_pos < st->ctl_at; st->fill_pos++) {
+			bool old;
+
 			e = m->e + st->fill_pos;
-			if ((e->epoch <= st->ctl_epoch) != !st->fill_pass)
+			old = e->epoch <= st->ctl_epoch;
+			if (old != !st->fill_pass)
 				continue;
 			if (!put_entry(f, e))
 				return;

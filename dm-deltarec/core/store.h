@@ -149,9 +149,11 @@ u64 dr_format_min_blocks(u32 slot_blocks);
  */
 int dr_format(const struct dr_env *env, const struct dr_format_params *p);
 
-/* Read the valid superblock with the higher generation. 0 or -errno:
+/*
+ * Read the valid superblock with the higher generation. 0 or -errno:
  * -EMEDIUMTYPE nothing of ours, -EUCLEAN damaged, -EPROTONOSUPPORT unknown
- * features. */
+ * features.
+ */
 int dr_super_read(const struct dr_env *env, struct dr_disk_super *sb);
 
 /**
@@ -254,8 +256,10 @@ void dr_store_drained(struct dr_store *st);
  */
 s64 dr_store_rollback(struct dr_store *st, u32 epoch, s64 now);
 
-/* For replay.c: seal the replay's epoch and open the head that is its child;
- * and give it up (lock). The record is READY. */
+/*
+ * For replay.c: seal the replay's epoch and open the head that is its child;
+ * and give it up (lock). The record is READY.
+ */
 int dr_store_open_replay(struct dr_store *st, u32 epoch, s64 now);
 void dr_store_drop_replay(struct dr_store *st, u32 epoch);
 
@@ -269,8 +273,10 @@ int dr_store_redo(struct dr_store *st, const struct dr_disk_ctl *c);
 
 /* --- commits (sleep) --------------------------------------------------- */
 
-/* Freeze the active table (lock). Return: false if one is frozen already,
- * a seal is pending, or it is empty. */
+/*
+ * Freeze the active table (lock). Return: false if one is frozen already,
+ * a seal is pending, or it is empty.
+ */
 bool dr_store_freeze(struct dr_store *st);
 
 /**
@@ -284,12 +290,16 @@ int dr_merge_step(struct dr_store *st);
 int dr_merge_init(struct dr_store *st);
 void dr_merge_exit(struct dr_store *st);
 
-/* Commit st->new_* with whatever epochs changed. For merge, reclaim, replay.
- * @merged: the frozen table is in the trees now. */
+/*
+ * Commit st->new_* with whatever epochs changed. For merge, reclaim, replay.
+ * @merged: the frozen table is in the trees now.
+ */
 int dr_store_commit(struct dr_store *st, bool merged);
 
-/* Readers of older snapshots have left. @final: the journal's durable tail is
- * past everything that the merged table held. */
+/*
+ * Readers of older snapshots have left. @final: the journal's durable tail is
+ * past everything that the merged table held.
+ */
 void dr_store_release(struct dr_store *st, bool final);
 
 /* Begin / give up a change of the trees */

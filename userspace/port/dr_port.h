@@ -32,18 +32,24 @@ typedef int64_t s64;
 #define __force
 #endif
 
-#define min_t(t, a, b)	((t)(a) < (t)(b) ? (t)(a) : (t)(b))
-#define max_t(t, a, b)	((t)(a) > (t)(b) ? (t)(a) : (t)(b))
+#define min_t(t, a, b)	({ __typeof__(t) _m = (a), _n = (b); \
+			   _m < _n ? _m : _n; })
+#define max_t(t, a, b)	({ __typeof__(t) _m = (a), _n = (b); \
+			   _m > _n ? _m : _n; })
 #define min(a, b)	({ __typeof__(a) _a = (a); __typeof__(b) _b = (b); \
 			   _a < _b ? _a : _b; })
 #define max(a, b)	({ __typeof__(a) _a = (a); __typeof__(b) _b = (b); \
 			   _a > _b ? _a : _b; })
-#define clamp_t(t, v, lo, hi) min_t(t, max_t(t, v, lo), hi)
+#define clamp_t(t, v, lo, hi) \
+	({ __typeof__(t) _v = (v), _lo = (lo), _hi = (hi); \
+	   _v < _lo ? _lo : _v > _hi ? _hi : _v; })
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 #define READ_ONCE(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), v, __ATOMIC_RELAXED)
+/* As the kernel's; who pairs with whom is said where they are used. */
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
+/* As above */
 #define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
 
 static inline u64 div64_u64(u64 a, u64 b) { return a / b; }
