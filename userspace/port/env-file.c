@@ -11,9 +11,11 @@
 int dr_node_cache_init(struct dr_node_cache *nc, u32 nr)
 {
 	nc->nr = nr;
+	nc->clock = 0;
 	nc->block = calloc(nr, sizeof(*nc->block));
+	nc->used = calloc(nr, sizeof(*nc->used));
 	nc->data = malloc((size_t)nr * DR_BLOCK_SIZE);
-	if (nc->block && nc->data)
+	if (nc->block && nc->used && nc->data)
 		return 0;
 	dr_node_cache_exit(nc);
 	return -ENOMEM;
@@ -22,28 +24,47 @@ int dr_node_cache_init(struct dr_node_cache *nc, u32 nr)
 void dr_node_cache_exit(struct dr_node_cache *nc)
 {
 	free(nc->block);
+	free(nc->used);
 	free(nc->data);
 	memset(nc, 0, sizeof(*nc));
 }
 
-static u32 place_of(const struct dr_node_cache *nc, u64 block)
+/* Is the block there? *@at: its entry, or the one to be replaced */
+static bool find_way(const struct dr_node_cache *nc, u64 block, u32 *at)
 {
-	return (block * 0x9e3779b97f4a7c15ULL >> 32) & (nc->nr - 1);
+	u32 set = (block * 0x9e3779b97f4a7c15ULL >> 32) & (nc->nr - 1) &
+		  ~(DR_CACHE_WAYS - 1);
+	u32 i;
+
+	*at = set;
+	for (i = set; i < set + DR_CACHE_WAYS; i++) {
+		if (nc->block[i] == block) {
+			*at = i;
+			return true;
+		}
+		if (nc->used[i] < nc->used[*at])
+			*at = i;
+	}
+	return false;
 }
 
 const void *dr_node_cache_peek(struct dr_node_cache *nc, u64 block)
 {
-	u32 i = place_of(nc, block);
+	u32 i;
 
-	return nc->block[i] == block ?
-	       nc->data + (size_t)i * DR_BLOCK_SIZE : NULL;
+	if (!find_way(nc, block, &i))
+		return NULL;
+	nc->used[i] = ++nc->clock;
+	return nc->data + (size_t)i * DR_BLOCK_SIZE;
 }
 
 void dr_node_cache_put(struct dr_node_cache *nc, u64 block, const void *buf)
 {
-	u32 i = place_of(nc, block);
+	u32 i;
 
+	find_way(nc, block, &i);
 	nc->block[i] = block;
+	nc->used[i] = ++nc->clock;
 	memcpy(nc->data + (size_t)i * DR_BLOCK_SIZE, buf, DR_BLOCK_SIZE);
 }
 

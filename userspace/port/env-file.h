@@ -8,9 +8,18 @@
 
 #include "env.h"
 
+/*
+ * A search starts again from the root after each node it had to load, so all
+ * nodes of one path must fit into one set.
+ */
+#define DR_CACHE_WAYS		16u
+_Static_assert(DR_CACHE_WAYS > DR_MAX_LEVEL + 1, "a path fits into a set");
+
 struct dr_node_cache {
-	u32 nr;			/* power of two */
-	u64 *block;		/* 0: empty; direct-mapped by block number */
+	u32 nr;			/* power of two, in sets of DR_CACHE_WAYS */
+	u64 *block;		/* 0: empty */
+	u64 *used;		/* clock at the last use */
+	u64 clock;
 	u8 *data;
 };
 

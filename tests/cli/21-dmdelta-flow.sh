@@ -1,0 +1,287 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# timeout=180
+#
+# What dmdelta does and in which order, with fake-dm.c in the place of
+# device-mapper: suspend and resume in every case, freeze and thaw, aborts,
+# signals, undo, paging, the tree.
+top=$(cd "$(dirname "$0")/../.." && pwd)
+
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+n=0
+result() { # STATUS DESCRIPTION
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		sed 's/^/# /' "$tmp/out" "$tmp/err" "$tmp/fake/log" 2>/dev/null
+	fi
+}
+
+echo TAP version 13
+dmdelta=$tmp/dmdelta
+# shellcheck disable=SC2086 # MAKE_ARGS is several
+make --no-print-directory -s -C "$top/userspace" BUILD="$tmp/build" \
+	TOOL="$dmdelta" DM="$top/tests/cli/fake-dm.c" \
+	${MAKE_ARGS-} >"$tmp/out" 2>&1
+result $? "the tool is built over the fake"
+[ -x "$dmdelta" ] || { echo "1..$n"; exit 1; }
+export FAKE=$tmp/fake
+
+# A base, three epochs and the head 4
+fresh() {
+	rm -rf "$FAKE"
+	mkdir "$FAKE"
+	truncate -s 1M "$FAKE/node"
+	: >"$FAKE/log"
+	cat >"$FAKE/epochs" <<-'EOF'
+		0 - sealed - - 0 format - -
+		1 0 sealed 1700000000 good 10 format - frozen
+		2 1 sealed 1700000060 - 20 checkpoint - crash
+		3 2 dropped 1700000120 old 1 checkpoint - crash
+		4 3 head - - 5 checkpoint - -
+	EOF
+}
+
+# run STATUS [VARIABLE=VALUE...] ARGUMENT...
+run() {
+	local want=$1 status
+
+	shift
+	local -a settings=()
+	while [[ $1 == FAKE* ]]; do settings+=("$1"); shift; done
+	env TZ=UTC LC_ALL="${LOCALE:-C}" "${settings[@]}" "$dmdelta" "$@" \
+		>"$tmp/out" 2>"$tmp/err" </dev/null
+	status=$?
+	[ $status = "$want" ] || { echo "# status $status"; return 1; }
+}
+did() { diff <([ $# = 0 ] || printf '%s\n' "$@") "$FAKE/log" >"$tmp/did" 2>&1; }
+says() { grep -qE -- "$1" "$tmp/out" "$tmp/err"; }
+json() { python3 -c "import json, sys; d = json.load(open('$tmp/out')); sys.exit(not ($1))"; }
+
+# --- rollback --------------------------------------------------------------------
+
+fresh
+run 0 rollback disk good && says 'new head: *5' &&
+	did 'BLKFLSBUF' 'epochs 0' 'epochs 3' 'suspend' 'rollback 1' 'resume' \
+	    'BLKFLSBUF'
+result $? "rollback: flush, suspend, message, resume, drop the cache"
+fresh
+run 0 --json rollback disk head~2 && json "d['epoch'] == 2 and d['head'] == 5 and d['previous_head'] == 4"
+result $? "rollback to head~2 in JSON"
+fresh
+run 8 rollback disk 77 && says '77: rollback: no such epoch' && [ "$(tail -n 2 "$FAKE/log")" = $'resume\nBLKFLSBUF' ]
+result $? "a rollback that is refused resumes"
+run 8 rollback disk nosuch && says 'nosuch: no epoch has this label'
+result $? "no such label"
+run 8 rollback disk old && says 'old: no epoch has this label'
+result $? "a dropped epoch's label is not found"
+run 8 rollback disk head~9 && says 'head~9: goes behind the base'
+result $? "behind the base"
+fresh
+run 8 FAKE_FAIL='suspend 5' rollback disk 1 && [ "$(tail -n 1 "$FAKE/log")" = resume ]
+result $? "a suspend that failed is resumed, too"
+fresh
+run 0 FAKE_SIGNAL='rollback 15' rollback disk 1 && [ "$(tail -n 2 "$FAKE/log")" = $'resume\nBLKFLSBUF' ]
+result $? "SIGTERM in the suspended section waits"
+fresh
+run 137 FAKE_SIGNAL='rollback 9' rollback disk 1
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	grep -q resume "$FAKE/log" && break
+	sleep 0.1
+done
+[ "$(tail -n 2 "$FAKE/log")" = $'resume\nBLKFLSBUF' ]
+result $? "SIGKILL in the suspended section: the guard resumes"
+fresh
+run 139 FAKE_SIGNAL="rollback 11" rollback disk 1
+sleep 0.3
+grep -q resume "$FAKE/log"
+result $? "a crash in the suspended section: the guard resumes"
+fresh
+echo '1 0' >"$FAKE/state"
+run 8 rollback disk 1 && says "suspended; 'dmsetup resume disk'" && did
+result $? "a device that is suspended already is left alone"
+
+# --- undo ------------------------------------------------------------------------
+
+fresh
+run 8 undo disk && says 'no rollback or replay led to the head'
+result $? "nothing to undo"
+run 0 rollback disk 1
+run 0 checkpoint disk --no-freeze
+run 0 --json undo disk && json "d['epoch'] == 4 and d['undone'] == 'rollback' and d['undone_epoch'] == 5 and d['left_blocks'] == 10 and d['head'] == 7" &&
+	says '10 blocks written since stay behind'
+result $? "undo of a rollback, over a checkpoint"
+run 0 --json undo disk && json "d['epoch'] == 6 and d['undone_epoch'] == 7 and d['head'] == 8"
+result $? "undo of the undo"
+fresh
+run 0 replay disk --from 2 --to 2 --range 0+8
+run 0 --json undo disk && json "d['epoch'] == 4 and d['undone'] == 'replay' and d['left_blocks'] == 5"
+result $? "undo of a replay"
+
+# --- replay ----------------------------------------------------------------------
+
+fresh
+run 0 --json replay disk --from 2 --to head --range 8+8 --range 0+8 --range 100KiB+4KiB &&
+	json "d['changed_blocks'] == 3 and d['mixed_blocks'] == 1 and d['epoch'] == 104 and d['head'] == 105 and d['nr_rules'] == 2" &&
+	did 'BLKFLSBUF' 'replay begin' 'replay rule 0 16 2 4 keep_later' \
+	    'replay rule 200 8 2 4 keep_later' 'suspend' 'replay commit' \
+	    'resume' 'BLKFLSBUF'
+result $? "replay: ranges are joined, only commit is suspended"
+says 'warning: 1 blocks come partly'
+result $? "... and mixed blocks are pointed out"
+fresh
+run 0 --json replay disk --from 2 --to 4 --range 0+16 --drop-later --dry-run &&
+	json "d['dry_run'] and d['changed_blocks'] == 2 and d['kept_later_blocks'] == 1 and d['mixed_blocks'] == 1" &&
+	did 'replay count 0 16 2 4 drop_later 0' 'replay count 0 16 2 4 drop_later 8'
+result $? "dry run: counts page by page, nothing else"
+fresh
+run 0 --json replay disk --from 2 --to 2 --range 1+2 --dry-run && says 'taken whole' &&
+	did 'replay count 0 8 2 2 keep_later 0'
+result $? "a range is widened to whole blocks"
+fresh
+run 16 replay disk --from 2 --to 2 --range 999999+2 && says 'behind the end'
+result $? "a range behind the end"
+run 16 replay disk --from 3 --to 2 --range 0+8 && says 'later than 2'
+result $? "from after to"
+run 16 replay disk --from base --to 2 --range 0+8 && says 'holds no writes'
+result $? "the base cannot be left out"
+for at in 'replay begin 16' 'replay rule 22' 'suspend 5' 'replay commit 28'; do
+	fresh
+	run 8 FAKE_FAIL="$at" replay disk --from 2 --to 2 --range 0+8
+	! says 'not understood' && [ "$(cat "$FAKE/state")" = '0 0' ] &&
+		[ "$(tail -n 1 "$FAKE/epochs")" = '4 3 head - - 5 checkpoint - -' ]
+	result $? "a failure at '$at' leaves no replay, nothing suspended"
+done
+fresh
+run 32 FAKE_SIGNAL='replay rule 2' replay disk --from 2 --to 2 --range 0+8 &&
+	[ "$(tail -n 1 "$FAKE/log")" = 'replay abort' ]
+result $? "a signal before the commit cancels: status 32"
+fresh
+echo '0 9' >"$FAKE/state"
+run 8 replay disk --from 2 --to 2 --range 0+8 && says "replay 9 is open; .*abort"
+result $? "another replay is open"
+run 0 abort disk && says 'aborted replay: 9'
+result $? "abort"
+run 8 abort disk && says 'no replay is open'
+result $? "nothing to abort"
+
+# --- checkpoint ------------------------------------------------------------------
+
+mount=/dev/shm
+devno=$(awk -v m=$mount '$5 == m { print $3 }' /proc/self/mountinfo | tail -n 1)
+fresh
+run 0 checkpoint disk --label nightly && [ "$(cat "$tmp/out")" = 4 ] &&
+	did 'checkpoint nightly'
+result $? "checkpoint of what is not mounted prints the number"
+if [ "$devno" ]; then
+	export FAKE_DEVNO=$devno
+	fresh
+	run 0 checkpoint disk && [ "$(cat "$tmp/out")" = 4 ] &&
+		did FIFREEZE 'checkpoint - frozen' FITHAW
+	result $? "checkpoint of what is mounted freezes and thaws"
+	fresh
+	run 0 --json checkpoint disk --label n && json "d['frozen'] and d['file_systems'] == ['$mount']"
+	result $? "... and says so in JSON"
+	fresh
+	run 0 checkpoint disk --no-freeze && did checkpoint
+	result $? "--no-freeze"
+	fresh
+	run 0 FAKE_IOCTL='FIFREEZE 95' checkpoint disk && says 'cannot be frozen' &&
+		did FIFREEZE checkpoint
+	result $? "a file system without freeze: a warning, not frozen"
+	fresh
+	run 8 FAKE_IOCTL='FIFREEZE 16' checkpoint disk && says 'somebody else keeps it frozen' &&
+		! grep -q checkpoint "$FAKE/log"
+	result $? "a file system that somebody else froze: refused"
+	fresh
+	run 8 FAKE_FAIL='checkpoint 28' checkpoint disk && [ "$(tail -n 1 "$FAKE/log")" = FITHAW ]
+	result $? "a checkpoint that fails thaws"
+	fresh
+	run 0 FAKE_SIGNAL='checkpoint 15' checkpoint disk && [ "$(tail -n 1 "$FAKE/log")" = FITHAW ]
+	result $? "SIGTERM while frozen waits"
+	fresh
+	run 137 FAKE_SIGNAL='checkpoint 9' checkpoint disk
+	sleep 0.5
+	[ "$(tail -n 1 "$FAKE/log")" = FITHAW ]
+	result $? "SIGKILL while frozen: the guard thaws"
+	fresh
+	for _ in 1 2 3 4 5 6; do
+		env "$dmdelta" checkpoint disk >/dev/null 2>&1 &
+	done
+	wait
+	awk '/FIFREEZE/ { if (n++) exit 1 } /FITHAW/ { n-- }' "$FAKE/log" &&
+		[ "$(grep -c frozen "$FAKE/log")" = 6 ]
+	result $? "six at once take turns"
+	unset FAKE_DEVNO
+else
+	result 0 "file systems # SKIP $mount is not a mount"
+fi
+fresh
+run 8 FAKE_FAIL='checkpoint 17' checkpoint disk --label a && says 'another epoch has this label'
+result $? "a label that is taken"
+
+# --- listings --------------------------------------------------------------------
+
+fresh
+run 0 diff disk 1 2 && diff - "$tmp/out" <<-'EOF'
+	range  offset   size
+	0+8       0 B  4 KiB
+	16+16   8 KiB  8 KiB
+	100+8  50 KiB  4 KiB
+
+	ranges:  3
+	sectors: 32
+	size:    16 KiB
+EOF
+result $? "diff joins what two pages have split"
+run 0 --json diff disk base head && json "[r['range'] for r in d['ranges']] == ['0+8', '16+16', '100+8'] and d['total_bytes'] == 16384"
+result $? "diff in JSON"
+run 8 FAKE_FAIL='diff 1 2 24 5' --json diff disk 1 2 && json "d['error']['exit'] == 8 and d['ranges'] == [] or len(d['ranges']) == 1"
+result $? "an error after a page is still one JSON document"
+run 0 rollback disk 1
+run 0 checkpoint disk --no-freeze
+run 0 rollback disk 2
+run 0 log disk && diff - "$tmp/out" <<-'EOF'
+	       epoch  time                 label  blocks    size  how         marks
+	*          7  -                    -           5  20 KiB  rollback    head undo:6
+	| *        6  2023-11-14 22:13:20  -           5  20 KiB  checkpoint  crash
+	| *        5  2023-11-14 22:13:20  -           5  20 KiB  rollback    crash undo:4
+	| | *      4  2023-11-14 22:13:20  -           5  20 KiB  checkpoint  crash
+	|_|/
+	* |        2  2023-11-14 22:14:20  -          20  80 KiB  checkpoint  crash
+	|/
+	*          1  2023-11-14 22:13:20  good       10  40 KiB  format      frozen
+	*          0  -                    -           0     0 B  format
+EOF
+result $? "log draws the tree"
+run 0 log --all disk && says ' 3 .*old .*dropped'
+result $? "log --all shows dropped epochs"
+LOCALE=C.UTF-8 run 0 log disk && says '├─┼─╯'
+result $? "the tree in UTF-8"
+run 0 --json log disk && json "[e['epoch'] for e in d['epochs']] == [7, 6, 5, 4, 2, 1, 0] and d['epochs'][0]['prev'] == 6"
+result $? "log in JSON"
+run 0 status && says '^disk +rw +488\.3 MiB'
+result $? "status of all devices"
+run 0 --json status disk && json "d['head'] == 7 and d['journal_total'] == 64 and d['replay_epoch'] is None and d['used_bytes'] == 409600"
+result $? "status of one in JSON"
+run 0 --json status && json "d['devices'][0]['name'] == 'disk' and d['devices'][0]['cache_total'] == 16"
+result $? "status of all in JSON"
+run 0 FAKE_STATUS=Fail status disk && says '^mode: *Fail'
+result $? "status of a failed device"
+run 8 FAKE_STATUS=Fail log disk && says 'the device has failed'
+result $? "... which does nothing else"
+run 8 FAKE_STATUS='rw 1 2' status disk && says 'not understood: number of words'
+result $? "a status that is not ours"
+run 8 FAKE_TYPE=linear log disk && says "not a deltarec device but 'linear'"
+result $? "a device of another target"
+run 8 log nosuch && says 'nosuch: no such device'
+result $? "no such device"
+run 0 drop disk 2 && says 'dropped epoch: 2'
+result $? "drop"
+run 0 close disk && [ "$(tail -n 1 "$FAKE/log")" = remove ]
+result $? "close"
+
+echo "1..$n"

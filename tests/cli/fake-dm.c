@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fake-dm.c - in the place of userspace/dm.c: one device, "disk", that lives
+ * in files, for tests of what the tool does without device-mapper.
+ *
+ * FAKE is a folder: "epochs" holds the lines of the epochs message, "state"
+ * "suspended replay-epoch", "node" stands for the device, "log" collects what
+ * was done. FAKE_FAIL="<message> <errno>" fails a message that begins so;
+ * FAKE_SIGNAL="<message> <signal>" sends us a signal in it. FAKE_DEVNO is the
+ * device number; ioctls of the block layer and of freezing are only logged,
+ * FAKE_IOCTL="<name> <errno>" fails one.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "dm.h"
+#include "names.h"
+
+#define MAX_EPOCHS	256
+#define PAGE_EPOCHS	3
+#define SECTORS		1000000
+
+static char lines[MAX_EPOCHS][128];
+static int nr_lines;
+static int suspended, replay;
+
+static const char *path(const char *name)
+{
+	static char buf[512];
+
+	snprintf(buf, sizeof(buf), "%s/%s", getenv("FAKE"), name);
+	return buf;
+}
+
+static void note(const char *what)
+{
+	FILE *f = fopen(path("log"), "a");
+
+	fprintf(f, "%s\n", what);
+	fclose(f);
+}
+
+static void load(void)
+{
+	FILE *f = fopen(path("epochs"), "r");
+
+	nr_lines = 0;
+	while (f && nr_lines < MAX_EPOCHS &&
+	       fgets(lines[nr_lines], sizeof(lines[0]), f)) {
+		lines[nr_lines][strcspn(lines[nr_lines], "\n")] = '\0';
+		nr_lines++;
+	}
+	if (f)
+		fclose(f);
+	f = fopen(path("state"), "r");
+	suspended = 0;
+	replay = 0;
+	if (f && fscanf(f, "%d %d", &suspended, &replay) != 2)
+		exit(99);
+	if (f)
+		fclose(f);
+}
+
+static void save(void)
+{
+	FILE *f = fopen(path("epochs"), "w");
+	int i;
+
+	for (i = 0; i < nr_lines; i++)
+		fprintf(f, "%s\n", lines[i]);
+	fclose(f);
+	f = fopen(path("state"), "w");
+	fprintf(f, "%d %d\n", suspended, replay);
+	fclose(f);
+}
+
+static int last_id(void)
+{
+	return nr_lines ? atoi(lines[nr_lines - 1]) : 0;
+}
+
+/* Seal the head with @label; open @id on top of @parent. */
+static int switch_head(const char *label, const char *consistency, int id,
+		       int parent, const char *how, const char *prev)
+{
+	char rest[64], time[32], was_label[64];
+	int i, head = 0, up, blocks, n;
+
+	for (i = 0; i < nr_lines; i++) {
+		n = 0;
+		if (sscanf(lines[i], "%d %d head %31s %63s %d %n", &head, &up,
+			   time, was_label, &blocks, &n) < 5 || !n)
+			continue;
+		snprintf(rest, sizeof(rest), "%s", lines[i] + n);
+		rest[strlen(rest) - 1] = '\0';	/* the "-" of consistency */
+		snprintf(lines[i], sizeof(lines[i]),
+			 "%d %d sealed 1700000000 %s %d %s%s", head, up, label,
+			 blocks, rest, consistency);
+		break;
+	}
+	snprintf(lines[nr_lines++], sizeof(lines[0]),
+		 "%d %d head - - 5 %s %s -", id, parent, how, prev);
+	return head;
+}
+
+static int head_id(void)
+{
+	int i, id, parent;
+	char state[16];
+
+	for (i = 0; i < nr_lines; i++)
+		if (sscanf(lines[i], "%d %d %15s", &id, &parent, state) == 3 &&
+		    !strcmp(state, "head"))
+			return id;
+	return 0;
+}
+
+static int epochs_page(int cursor, char *out)
+{
+	char body[4096] = "", next[16] = "-";
+	int i, nr = 0;
+
+	for (i = 0; i < nr_lines; i++) {
+		if (atoi(lines[i]) < cursor)
+			continue;
+		if (nr++ == PAGE_EPOCHS) {
+			snprintf(next, sizeof(next), "%d", atoi(lines[i]));
+			break;
+		}
+		strcat(strcat(body, "\n"), lines[i]);
+	}
+	return sprintf(out, "%s%s", next, body);
+}
+
+static int replay_message(const char *m, char *out)
+{
+	char prev[16], word[32];
+	int a, b, c, d, e, head;
+
+	if (!strcmp(m, "begin")) {
+		if (replay)
+			return -EBUSY;
+		replay = last_id() + 100;
+		sprintf(out, "%d", replay);
+	} else if (!strcmp(m, "abort")) {
+		sprintf(out, "%d", replay);
+		replay = 0;
+	} else if (!strcmp(m, "commit")) {
+		if (!suspended)
+			return -EOPNOTSUPP;
+		sprintf(prev, "%d", head_id());
+		snprintf(lines[nr_lines++], sizeof(lines[0]),
+			 "%d %s sealed 1700000000 - 3 replay - crash", replay,
+			 prev);
+		head = last_id() + 1;
+		sprintf(out, "%d %d 3 1", replay, head);
+		switch_head("-", "crash", head, replay, "replay", prev);
+		replay = 0;
+	} else if (sscanf(m, "rule %d %d %d %d %31s", &a, &b, &c, &d,
+			  word) == 5) {
+		if (d > last_id())
+			return -ENOENT;
+		sprintf(out, "1");
+	} else if (sscanf(m, "count %d %d %d %d %31s %d", &a, &b, &c, &d, word,
+			  &e) == 6) {
+		/* Two pages, one block each */
+		if (e == a && b > 8)
+			sprintf(out, "%d 1 0 1", a + 8);
+		else
+			sprintf(out, "- 1 1 0");
+	} else {
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int message(const char *m, char *out)
+{
+	char label[64] = "-", frozen[16] = "crash", prev[16];
+	int a, b, c, n;
+
+	if (!strcmp(m, "checkpoint") || !strncmp(m, "checkpoint ", 11)) {
+		n = sscanf(m, "checkpoint %63s %15s", label, frozen);
+		sprintf(out, "%d", switch_head(n > 0 ? label : "-", frozen,
+					       last_id() + 1, head_id(),
+					       "checkpoint", "-"));
+	} else if (sscanf(m, "rollback %d", &a) == 1) {
+		if (!suspended)
+			return -EOPNOTSUPP;
+		if (a > last_id())
+			return -ENOENT;
+		sprintf(prev, "%d", head_id());
+		n = last_id() + 1;
+		switch_head("-", "crash", n, a, "rollback", prev);
+		sprintf(out, "%d", n);
+	} else if (!strncmp(m, "replay ", 7)) {
+		return replay_message(m + 7, out);
+	} else if (sscanf(m, "diff %d %d %d", &a, &b, &c) == 3) {
+		/* The second page goes on where the first one ends. */
+		strcpy(out, c ? "- 24+8\n100+8" : "24 0+8 16+8");
+	} else if (sscanf(m, "epochs %d", &a) == 1) {
+		epochs_page(a, out);
+	} else if (sscanf(m, "drop %d", &a) == 1) {
+		sprintf(out, "%d", a);
+	} else {
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* "<prefix> <number>" in the environment */
+static int asked(const char *variable, const char *text)
+{
+	const char *value = getenv(variable), *space;
+
+	space = value ? strrchr(value, ' ') : NULL;
+	if (!space || strncmp(value, text, space - value))
+		return 0;
+	return atoi(space + 1);
+}
+
+int mapper_message(const char *name, char **reply, const char *format, ...)
+{
+	char text[512], out[8192] = "";
+	va_list ap;
+	int ret;
+
+	*reply = NULL;
+	if (strcmp(name, "disk"))
+		return -ENXIO;
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	load();
+	note(text);
+	if (asked("FAKE_SIGNAL", text))
+		kill(getpid(), asked("FAKE_SIGNAL", text));
+	ret = -asked("FAKE_FAIL", text);
+	if (!ret)
+		ret = message(text, out);
+	save();
+	if (!ret)
+		*reply = strdup(out);
+	return ret;
+}
+
+int mapper_info(const char *name, struct mapper_info *info)
+{
+	unsigned int major = 0, minor = 0;
+
+	if (strcmp(name, "disk"))
+		return -ENXIO;
+	load();
+	if (getenv("FAKE_DEVNO"))
+		sscanf(getenv("FAKE_DEVNO"), "%u:%u", &major, &minor);
+	memset(info, 0, sizeof(*info));
+	info->devno = makedev(major, minor);
+	info->suspended = suspended;
+	info->live = true;
+	return 0;
+}
+
+int mapper_status(const char *name, char *type, uint64_t *sectors,
+		  char **params)
+{
+	char text[256], open[32] = "-";
+
+	if (strcmp(name, "disk"))
+		return -ENXIO;
+	load();
+	strcpy(type, getenv("FAKE_TYPE") ?: DR_TARGET_NAME);
+	*sectors = SECTORS;
+	if (replay)
+		sprintf(open, "%d,1,2/2", replay);
+	sprintf(text, "rw %d 1 100/1000 50 60 ok 8 %d 5 1/64 0 2/16 - %s 9",
+		head_id(), nr_lines, open);
+	*params = strdup(getenv("FAKE_STATUS") ?: text);
+	return 0;
+}
+
+int mapper_list(int (*each)(const char *name, void *arg), void *arg)
+{
+	return each("disk", arg);
+}
+
+int mapper_create(const char *name, const char *uuid, uint64_t sectors,
+		  const char *target, const char *params,
+		  enum mapper_step *step)
+{
+	(void)name, (void)uuid, (void)sectors, (void)target, (void)params;
+	*step = MAPPER_CREATE;
+	return -ENOTSUP;
+}
+
+int mapper_remove(const char *name)
+{
+	(void)name;
+	note("remove");
+	return 0;
+}
+
+int mapper_suspend(const char *name)
+{
+	(void)name;
+	load();
+	note("suspend");
+	if (asked("FAKE_FAIL", "suspend"))
+		return -asked("FAKE_FAIL", "suspend");
+	suspended = 1;
+	save();
+	return 0;
+}
+
+int mapper_resume(const char *name)
+{
+	(void)name;
+	load();
+	note("resume");
+	suspended = 0;
+	save();
+	return 0;
+}
+
+const char *mapper_node(const char *name, char *buf, size_t size)
+{
+	(void)name;
+	snprintf(buf, size, "%s", path("node"));
+	return buf;
+}
+
+int mapper_versions(const char *target, char *library, char *driver,
+		    char *module, size_t size)
+{
+	(void)target;
+	snprintf(library, size, "fake");
+	snprintf(driver, size, "fake");
+	snprintf(module, size, "1.0.0");
+	return 0;
+}
+
+/* In the place of the C library's, for the whole program */
+int ioctl(int fd, unsigned long request, ...)
+{
+	const char *name = request == BLKFLSBUF ? "BLKFLSBUF" :
+			   request == FIFREEZE ? "FIFREEZE" :
+			   request == FITHAW ? "FITHAW" : "ioctl";
+
+	(void)fd;
+	note(name);
+	errno = asked("FAKE_IOCTL", name);
+	return errno ? -1 : 0;
+}

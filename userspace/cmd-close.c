@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cmd-close.c - take a device away.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cli.h"
+#include "commands.h"
+#include "device.h"
+#include "output.h"
+#include "use.h"
+
+static const struct out_column columns[] = {
+	{ "name", "closed", OUT_TEXT, OUT_BOTH },
+};
+
+static int fail_in_use(const char *name, const char *users)
+{
+	return fail(DR_EXIT_OPERATIONAL, name,
+		    "unmount or stop what uses it, then try again",
+		    "in use: %s", *users ? users :
+		    "claimed by the kernel or in another mount namespace");
+}
+
+int cmd_close(const struct cmd_line *line)
+{
+	struct device_status status;
+	const char *name;
+	char *users = NULL;
+	int code = device_name(line->argv[0], &name), ret;
+
+	/* A failed device, too, can be taken away. */
+	if (!code)
+		code = device_status_any(name, &status);
+	if (code)
+		return code;
+	/* udev may have it open for a moment: only a user we can name counts */
+	if (status.info.open_count > 0)
+		users = use_describe(status.info.devno);
+	if (users && *users) {
+		code = fail_in_use(name, users);
+		free(users);
+		return code;
+	}
+	free(users);
+	ret = mapper_remove(name);
+	if (ret == -EBUSY) {
+		users = use_describe(status.info.devno);
+		code = fail_in_use(name, users ? users : "");
+		free(users);
+	} else if (ret) {
+		code = device_fail(name, "remove", ret);
+	} else {
+		out_record(columns, 1, (struct out_value[]){ out_text(name) });
+	}
+	return code;
+}

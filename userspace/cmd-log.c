@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cmd-log.c - the epochs as a tree, newest first.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "commands.h"
+#include "device.h"
+#include "epochs.h"
+#include "graph.h"
+#include "output.h"
+
+static const struct out_column columns[] = {
+	{ NULL, "", OUT_TEXT, OUT_ONLY_TEXT },
+	{ "epoch", "epoch", OUT_NUMBER, OUT_BOTH },
+	{ "parent", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "state", NULL, OUT_TEXT, OUT_ONLY_JSON },
+	{ "time", "time", OUT_TIME, OUT_BOTH },
+	{ "label", "label", OUT_TEXT, OUT_BOTH },
+	{ "nr_blocks", "blocks", OUT_NUMBER, OUT_BOTH },
+	{ "bytes", "size", OUT_BYTES, OUT_BOTH },
+	{ "how", "how", OUT_TEXT, OUT_BOTH },
+	{ "prev", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "consistency", NULL, OUT_TEXT, OUT_ONLY_JSON },
+	{ NULL, "marks", OUT_TEXT, OUT_ONLY_TEXT },
+};
+
+enum { NR_COLUMNS = ARRAY_SIZE(columns) };
+
+struct log {
+	const struct epochs *epochs;
+	const struct device_status *status;
+	struct graph graph;
+	bool all;
+};
+
+static bool is_shown(const struct log *log, const struct epoch *e)
+{
+	return log->all || !epoch_is(e->state, DR_STATE_DROPPED);
+}
+
+/* Dropped epochs between two that are shown are skipped. */
+static const struct epoch *shown_parent(const struct log *log,
+					const struct epoch *e)
+{
+	do {
+		e = epochs_parent(log->epochs, e);
+	} while (e && !is_shown(log, e));
+	return e;
+}
+
+static const char *marks(const struct epoch *e, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	if (!epoch_is(e->state, DR_STATE_SEALED))
+		n += snprintf(buf, size, "%s ", e->state);
+	if (e->consistency[0])
+		n += snprintf(buf + n, size - n, "%s ", e->consistency);
+	if (e->has_prev)
+		n += snprintf(buf + n, size - n, "undo:%u ", e->prev);
+	if (n)
+		buf[n - 1] = '\0';
+	return buf;
+}
+
+static void put_joins(struct log *log, const struct epoch *e)
+{
+	struct out_value values[NR_COLUMNS];
+	char *line;
+	size_t i;
+
+	for (i = 0; i < NR_COLUMNS; i++)
+		values[i] = out_text("");
+	while (graph_joins(&log->graph, e->id, &line)) {
+		values[0] = out_text(line);
+		out_row(values);
+		free(line);
+	}
+}
+
+static void put_epoch(struct log *log, const struct epoch *e)
+{
+	const struct epoch *parent = shown_parent(log, e);
+	bool head = epoch_is(e->state, DR_STATE_HEAD);
+	uint64_t blocks = head ? log->status->head_blocks : e->nr_blocks;
+	char *line = NULL, text[64];
+
+	if (!out_is_json()) {
+		put_joins(log, e);
+		line = graph_node(&log->graph, e->id, parent,
+				  parent ? parent->id : 0);
+	}
+	out_row((struct out_value[]){
+		out_text(line), out_number(e->id),
+		out_maybe(e->has_parent, e->parent), out_text(e->state),
+		out_maybe(e->has_time, e->time),
+		out_text(e->label[0] ? e->label : NULL), out_number(blocks),
+		out_number((blocks * log->status->block_sectors) <<
+			   SECTOR_SHIFT),
+		out_text(e->how[0] ? e->how : NULL),
+		out_maybe(e->has_prev, e->prev),
+		out_text(e->consistency[0] ? e->consistency : NULL),
+		out_text(marks(e, text, sizeof(text))) });
+	free(line);
+}
+
+int cmd_log(const struct cmd_line *line)
+{
+	struct device_status status;
+	const struct epoch *head;
+	struct epochs epochs;
+	struct log log = {
+		.epochs = &epochs,
+		.status = &status,
+		.all = cli_option(line, "all"),
+	};
+	const char *name;
+	size_t i;
+	int code = device_name(line->argv[0], &name);
+
+	if (!code)
+		code = device_status(name, &status);
+	if (!code)
+		code = epochs_load(name, &epochs);
+	if (code)
+		return code;
+	head = epochs_head(&epochs);
+	if (graph_begin(&log.graph, head ? head->id : DR_BASE_EPOCH)) {
+		epochs_free(&epochs);
+		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	}
+	out_table("epochs", columns, NR_COLUMNS);
+	for (i = epochs.nr; i--;)
+		if (is_shown(&log, &epochs.epochs[i]))
+			put_epoch(&log, &epochs.epochs[i]);
+	out_table_end();
+	graph_free(&log.graph);
+	epochs_free(&epochs);
+	return DR_EXIT_OK;
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cmd-status.c - status of one device, or a line for each.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "commands.h"
+#include "device.h"
+#include "names.h"
+#include "output.h"
+#include "parse.h"
+
+/* Pairs are one line in text and two members in JSON. */
+static const struct out_column columns[] = {
+	{ "name", "name", OUT_TEXT, OUT_BOTH },
+	{ "mode", "mode", OUT_TEXT, OUT_BOTH },
+	{ "suspended", "suspended", OUT_BOOL, OUT_BOTH },
+	{ "size_bytes", "size", OUT_BYTES, OUT_BOTH },
+	{ "block_bytes", "block size", OUT_BYTES, OUT_BOTH },
+	{ "head", "head", OUT_NUMBER, OUT_BOTH },
+	{ "parent", "parent", OUT_NUMBER, OUT_BOTH },
+	{ "nr_epochs", "epochs", OUT_NUMBER, OUT_BOTH },
+	{ "head_blocks", "blocks in head", OUT_NUMBER, OUT_BOTH },
+	{ "space", "space", OUT_TEXT, OUT_BOTH },
+	{ "used_bytes", "used", OUT_BYTES, OUT_BOTH },
+	{ "total_bytes", "of", OUT_BYTES, OUT_BOTH },
+	{ "metadata_bytes", "metadata", OUT_BYTES, OUT_BOTH },
+	{ "reserve_bytes", "reserve", OUT_BYTES, OUT_BOTH },
+	{ NULL, "journal", OUT_TEXT, OUT_ONLY_TEXT },
+	{ "journal_used", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "journal_total", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "unrecorded", "unrecorded", OUT_NUMBER, OUT_BOTH },
+	{ NULL, "cache", OUT_TEXT, OUT_ONLY_TEXT },
+	{ "cache_used", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "cache_total", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "reclaim_pending", "reclaim pending", OUT_NUMBER, OUT_BOTH },
+	{ NULL, "replay", OUT_TEXT, OUT_ONLY_TEXT },
+	{ "replay_epoch", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "replay_rules", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "replay_done", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "replay_queued", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "generation", "generation", OUT_NUMBER, OUT_BOTH },
+};
+
+enum { NR_COLUMNS = ARRAY_SIZE(columns) };
+
+/* Those that a line has room for when all devices are listed */
+static const char *const line_keys[] = {
+	"name", "mode", "size_bytes", "head", "nr_epochs", "space",
+	"used_bytes", "total_bytes",
+};
+
+/* Texts that values point to */
+struct status_text {
+	char journal[48], cache[48], replay[96];
+};
+
+static void fill(const char *name, const struct device_status *s,
+		 struct status_text *t, struct out_value *v)
+{
+	bool ok = !s->fail, replaying = ok && s->replaying;
+	size_t n = 0;
+
+	snprintf(t->journal, sizeof(t->journal), "%" PRIu64 "/%" PRIu64,
+		 s->journal_used, s->journal_total);
+	snprintf(t->cache, sizeof(t->cache), "%" PRIu64 "/%" PRIu64,
+		 s->cache_used, s->cache_total);
+	snprintf(t->replay, sizeof(t->replay), "%" PRIu64 ", rules %" PRIu64
+		 ", done %" PRIu64 "/%" PRIu64, s->replay_epoch,
+		 s->replay_rules, s->replay_done, s->replay_queued);
+	v[n++] = out_text(name);
+	v[n++] = out_text(s->mode);
+	v[n++] = out_number(s->info.suspended);
+	v[n++] = out_number(s->sectors << SECTOR_SHIFT);
+	v[n++] = out_maybe(ok, s->block_sectors << SECTOR_SHIFT);
+	v[n++] = out_maybe(ok, s->head);
+	v[n++] = out_maybe(ok && s->has_parent, s->parent);
+	v[n++] = out_maybe(ok, s->nr_epochs);
+	v[n++] = out_maybe(ok, s->head_blocks);
+	v[n++] = out_text(ok ? s->space : NULL);
+	v[n++] = out_maybe(ok, s->used * UNIT_BLOCK_BYTES);
+	v[n++] = out_maybe(ok, s->total * UNIT_BLOCK_BYTES);
+	v[n++] = out_maybe(ok, s->metadata_used * UNIT_BLOCK_BYTES);
+	v[n++] = out_maybe(ok, s->reserve * UNIT_BLOCK_BYTES);
+	v[n++] = out_text(ok ? t->journal : NULL);
+	v[n++] = out_maybe(ok, s->journal_used);
+	v[n++] = out_maybe(ok, s->journal_total);
+	v[n++] = out_maybe(ok, s->unrecorded);
+	v[n++] = out_text(ok ? t->cache : NULL);
+	v[n++] = out_maybe(ok, s->cache_used);
+	v[n++] = out_maybe(ok, s->cache_total);
+	v[n++] = out_maybe(ok && s->reclaiming, s->reclaim_pending);
+	v[n++] = out_text(replaying ? t->replay : NULL);
+	v[n++] = out_maybe(replaying, s->replay_epoch);
+	v[n++] = out_maybe(replaying, s->replay_rules);
+	v[n++] = out_maybe(replaying, s->replay_done);
+	v[n++] = out_maybe(replaying, s->replay_queued);
+	v[n++] = out_maybe(ok, s->generation);
+}
+
+static int one(const char *name)
+{
+	struct out_value values[NR_COLUMNS];
+	struct device_status status;
+	struct status_text text;
+	int code = device_status_any(name, &status);
+
+	if (code)
+		return code;
+	fill(name, &status, &text, values);
+	out_record(columns, NR_COLUMNS, values);
+	if (!status.fail && status.replaying)
+		out_say("'dmdelta abort %s' ends a replay that was left open.",
+			name);
+	return DR_EXIT_OK;
+}
+
+static int add_line(const char *name, void *arg)
+{
+	struct out_value values[NR_COLUMNS];
+	char type[32] = "", *params = NULL;
+	struct device_status status;
+	struct status_text text;
+	uint64_t sectors;
+	int *code = arg;
+
+	/* It may go away while we look: then it does not count. */
+	if (!mapper_status(name, type, &sectors, &params) &&
+	    !strcmp(type, DR_TARGET_NAME)) {
+		if (!device_status_any(name, &status)) {
+			fill(name, &status, &text, values);
+			out_row(values);
+		} else {
+			*code = DR_EXIT_OPERATIONAL;
+		}
+	}
+	free(params);
+	return 0;
+}
+
+static int all(void)
+{
+	struct out_column short_columns[NR_COLUMNS];
+	int code = DR_EXIT_OK, ret;
+	size_t i, k;
+
+	memcpy(short_columns, columns, sizeof(columns));
+	for (i = 0; i < NR_COLUMNS; i++) {
+		if (columns[i].where == OUT_BOTH)
+			short_columns[i].where = OUT_ONLY_JSON;
+		else if (columns[i].where == OUT_ONLY_TEXT)
+			short_columns[i].where = OUT_NOWHERE;
+		for (k = 0; k < ARRAY_SIZE(line_keys); k++)
+			if (columns[i].key &&
+			    !strcmp(columns[i].key, line_keys[k]))
+				short_columns[i].where = OUT_BOTH;
+	}
+	out_table("devices", short_columns, NR_COLUMNS);
+	ret = mapper_list(add_line, &code);
+	if (ret)
+		code = device_fail("status", "list of devices", ret);
+	out_table_end();
+	return code;
+}
+
+int cmd_status(const struct cmd_line *line)
+{
+	const char *name;
+	int code;
+
+	if (!line->argc)
+		return all();
+	code = device_name(line->argv[0], &name);
+	return code ? code : one(name);
+}

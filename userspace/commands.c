@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * commands.c - the table of commands.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "names.h"
+
+#define END	{ .name = NULL }
+
+#define ARG_NAME	{ "name", WORD_NAME, false, false }
+#define ARG_EPOCH	{ "epoch", WORD_EPOCH, false, false }
+#define ARG_DELTA	{ "delta", WORD_FILE, false, false }
+#define ARG_ORIGIN	{ "origin", WORD_FILE, false, false }
+
+const char *const feature_words[] = {
+	DR_FEAT_CACHE_MB "=",
+	DR_FEAT_ERROR_IF_FULL,
+	DR_FEAT_QUEUE_IF_FULL,
+	DR_FEAT_DISCARD_PASSDOWN,
+	NULL
+};
+
+const struct cmd_option global_options[] = {
+	{ .name = "json", .help = "write one JSON document to stdout" },
+	{ .name = "help", .help = "show help, of the command if there is one" },
+	{ .name = "version", .help = "show the version of the tool" },
+	END
+};
+
+static const struct cmd_option no_options[] = { END };
+
+static const struct cmd_option format_options[] = {
+	{ .name = "block-size", .arg = "size",
+	  .help = "unit of mapping: a power of two, 4K (default) to 1M" },
+	{ .name = "label", .arg = "label",
+	  .help = "name to keep in the superblock" },
+	{ .name = "force",
+	  .help = "overwrite what the delta device holds" },
+	END
+};
+
+static const struct cmd_option open_options[] = {
+	{ .name = "cache-mb", .arg = "n",
+	  .help = "memory for the map, in MiB (same as cache_mb=n)" },
+	{ .name = "error-if-full",
+	  .help = "writes fail when the delta device is full (default)" },
+	{ .name = "queue-if-full",
+	  .help = "writes wait for space when the delta device is full" },
+	{ .name = "discard-passdown",
+	  .help = "pass discards down when space is reclaimed" },
+	END
+};
+
+static const struct cmd_option log_options[] = {
+	{ .name = "all", .help = "list dropped epochs as well" },
+	END
+};
+
+static const struct cmd_option checkpoint_options[] = {
+	{ .name = "label", .arg = "label", .help = "name of the sealed epoch" },
+	{ .name = "no-freeze",
+	  .help = "do not freeze the file systems on the device" },
+	END
+};
+
+static const struct cmd_option replay_options[] = {
+	{ .name = "from", .arg = "epoch", .required = true,
+	  .help = "first epoch whose writes are left out" },
+	{ .name = "to", .arg = "epoch", .required = true,
+	  .help = "last epoch whose writes are left out" },
+	{ .name = "range", .arg = "start+len", .required = true, .many = true,
+	  .help = "where: sectors, or bytes with a suffix (4KiB+1MiB)" },
+	{ .name = "drop-later",
+	  .help = "leave out later writes to the same blocks, too" },
+	{ .name = "dry-run", .help = "only count what would be changed" },
+	END
+};
+
+const struct cmd commands[] = {
+{
+	.name = "format",
+	.summary = "make a delta device for an origin",
+	.text = {
+		"Writes an empty history to <delta>. <origin> is only read:",
+		"its size and, where it has one, the identity of its content",
+		"are recorded, and open compares them.",
+	},
+	.args = { ARG_ORIGIN, ARG_DELTA },
+	.options = format_options,
+	.run = cmd_format,
+}, {
+	.name = "open",
+	.summary = "make the device /dev/mapper/<name>",
+	.text = {
+		"Features: cache_mb=<n>, error_if_full, queue_if_full,",
+		"discard_passdown; each can be given as an option, too.",
+	},
+	.args = { ARG_NAME, ARG_ORIGIN, ARG_DELTA,
+		  { "feature", WORD_FEATURE, true, true } },
+	.options = open_options,
+	.run = cmd_open,
+}, {
+	.name = "close",
+	.summary = "take the device away; the history stays",
+	.args = { ARG_NAME },
+	.options = no_options,
+	.run = cmd_close,
+}, {
+	.name = "status",
+	.summary = "show mode, head, space and running work",
+	.text = {
+		"Without a name: one line for each deltarec device.",
+	},
+	.args = { { "name", WORD_NAME, true, false } },
+	.options = no_options,
+	.run = cmd_status,
+}, {
+	.name = "log",
+	.summary = "list the epochs as a tree, newest first",
+	.args = { ARG_NAME },
+	.options = log_options,
+	.run = cmd_log,
+}, {
+	.name = "checkpoint",
+	.summary = "seal the head epoch, print its number",
+	.text = {
+		"File systems mounted from the device are frozen meanwhile;",
+		"whether they were is recorded with the epoch.",
+	},
+	.args = { ARG_NAME },
+	.options = checkpoint_options,
+	.run = cmd_checkpoint,
+}, {
+	.name = "diff",
+	.summary = "list the ranges that differ between two epochs",
+	.args = { ARG_NAME, { "from", WORD_EPOCH, false, false },
+		  { "to", WORD_EPOCH, false, false } },
+	.options = no_options,
+	.run = cmd_diff,
+}, {
+	.name = "rollback",
+	.summary = "continue from an earlier epoch",
+	.text = {
+		"What was written since stays as a branch; undo returns to",
+		"it. The device must not be in use.",
+	},
+	.args = { ARG_NAME, ARG_EPOCH },
+	.options = no_options,
+	.run = cmd_rollback,
+}, {
+	.name = "undo",
+	.summary = "take back the last rollback or replay",
+	.text = {
+		"Returns to the state before it. Undo of an undo does it",
+		"again. The device must not be in use.",
+	},
+	.args = { ARG_NAME },
+	.options = no_options,
+	.run = cmd_undo,
+}, {
+	.name = "replay",
+	.summary = "leave out chosen writes, keep all others",
+	.text = {
+		"Makes an epoch that lacks the writes of epochs --from to",
+		"--to, both included, to the given ranges. Later writes to",
+		"the same blocks are kept unless --drop-later is given. The",
+		"device must not be in use, except with --dry-run.",
+	},
+	.args = { ARG_NAME },
+	.options = replay_options,
+	.run = cmd_replay,
+}, {
+	.name = "abort",
+	.summary = "give up a replay that another process left open",
+	.args = { ARG_NAME },
+	.options = no_options,
+	.run = cmd_abort,
+}, {
+	.name = "drop",
+	.summary = "give up an epoch and the space only it needs",
+	.args = { ARG_NAME, ARG_EPOCH },
+	.options = no_options,
+	.run = cmd_drop,
+}, {
+	.name = "check",
+	.summary = "verify a delta device that is not open; read-only",
+	.text = {
+		"Exit status 0: sound; 4: damaged.",
+	},
+	.args = { ARG_DELTA },
+	.options = no_options,
+	.run = cmd_check,
+}, {
+	.name = "dump",
+	.summary = "print the metadata of a delta device",
+	.args = { ARG_DELTA },
+	.options = no_options,
+	.run = cmd_dump,
+}, {
+	.name = "completion",
+	.summary = "print a completion script for a shell (bash)",
+	.args = { { "shell", WORD_SHELL, false, false } },
+	.options = no_options,
+	.run = cmd_completion,
+}, {
+	.name = "help",
+	.summary = "show help, of one command if named",
+	.args = { { "command", WORD_COMMAND, true, false } },
+	.options = no_options,
+	.run = cmd_help,
+}, {
+	.name = "version",
+	.summary = "show the versions of tool, library and target",
+	.options = no_options,
+	.run = cmd_version,
+},
+	END
+};
+
+const struct cmd *cmd_find(const char *name)
+{
+	const struct cmd *cmd;
+
+	for (cmd = commands; cmd->name; cmd++)
+		if (!strcmp(cmd->name, name))
+			return cmd;
+	return NULL;
+}
+
+const struct cmd_option *cmd_find_option(const struct cmd_option *options,
+					 const char *name)
+{
+	for (; options->name; options++)
+		if (!strcmp(options->name, name))
+			return options;
+	return NULL;
+}
+
+const char *cmd_synopsis(const struct cmd *cmd, char *buf, size_t size)
+{
+	const struct cmd_option *o;
+	const struct cmd_arg *a;
+	FILE *f = fmemopen(buf, size, "w");
+
+	if (!f)
+		return "";
+	fputs(cmd->name, f);
+	for (o = cmd->options; o->name; o++) {
+		fputs(o->required ? " --" : " [--", f);
+		fputs(o->name, f);
+		if (o->arg)
+			fprintf(f, " <%s>", o->arg);
+		if (!o->required)
+			fputs("]", f);
+		if (o->many)
+			fputs("...", f);
+	}
+	for (a = cmd->args; a < cmd->args + CMD_MAX_ARGS && a->name; a++)
+		fprintf(f, a->optional ? " [<%s>%s]" : " <%s>%s", a->name,
+			a->many ? "..." : "");
+	fclose(f);
+	return buf;
+}

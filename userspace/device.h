@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * device.h - a live deltarec device: its status, and errors of its messages.
+ *
+ * Functions that return int return an exit code and have said why when it is
+ * not DR_EXIT_OK.
+ */
+#ifndef DR_DEVICE_H
+#define DR_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dm.h"
+
+struct device_status {
+	uint64_t sectors;
+	struct mapper_info info;
+	bool fail;		/* unusable; nothing below is set */
+	char mode[16];
+	uint64_t head;
+	bool has_parent;
+	uint64_t parent;
+	uint64_t used, total;	/* in 4 KiB, as the next two */
+	uint64_t metadata_used;
+	uint64_t reserve;
+	char space[16];
+	uint64_t block_sectors;
+	uint64_t nr_epochs;
+	uint64_t head_blocks;
+	uint64_t journal_used, journal_total;
+	uint64_t unrecorded;
+	uint64_t cache_used, cache_total;
+	bool reclaiming;
+	uint64_t reclaim_pending;
+	bool replaying;
+	uint64_t replay_epoch, replay_rules, replay_done, replay_queued;
+	uint64_t generation;
+};
+
+/* parse_name() for a command's first word. */
+int device_name(const char *word, const char **name);
+
+/* Status of @name; refuses what is not a usable deltarec device. */
+int device_status(const char *name, struct device_status *status);
+
+/* The same, for listing: a failed or suspended device is fine, too. */
+int device_status_any(const char *name, struct device_status *status);
+
+/*
+ * Parse the words of an INFO line. Return: NULL, or the name of the field
+ * that is not as it should be.
+ */
+const char *device_status_parse(const char *params,
+				struct device_status *status);
+
+/* Say why device-mapper did not do what we asked of @name. */
+int device_fail(const char *name, const char *doing, int error);
+
+/* Say why the target refused a message about @thing. */
+int message_fail(const char *thing, const char *doing, int error);
+
+/* A reply that must be one number. */
+int message_number(const char *name, const char *reply, uint64_t *number);
+
+#endif

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dm.c - all calls to libdevmapper.
+ *
+ * Nodes: where udev runs, tasks that make or take a node carry a cookie and
+ * we wait for it; without udev (or with DM_DISABLE_UDEV) the library makes
+ * the node itself in the same call. If neither did, DM_DEVICE_MKNODES does.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <libdevmapper.h>
+
+#include "dm.h"
+
+#define MESSAGE_MAX	512
+
+/*
+ * We report errors by errno in our own words; what the library would print
+ * is kept out of the way.
+ */
+static void swallow(int level, const char *file, int line, int error,
+		    const char *format, ...)
+{
+	(void)level;
+	(void)file;
+	(void)line;
+	(void)error;
+	(void)format;
+}
+
+static struct dm_task *task_new(int type, const char *name)
+{
+	struct dm_task *task;
+
+	dm_log_with_errno_init(swallow);
+	task = dm_task_create(type);
+	if (task && name && !dm_task_set_name(task, name)) {
+		dm_task_destroy(task);
+		task = NULL;
+	}
+	return task;
+}
+
+static int task_run(struct dm_task *task)
+{
+	int error;
+
+	if (dm_task_run(task))
+		return 0;
+	error = dm_task_get_errno(task);
+	return error ? -error : -EIO;
+}
+
+static int task_run_and_destroy(struct dm_task *task)
+{
+	int ret = task ? task_run(task) : -ENOMEM;
+
+	if (task)
+		dm_task_destroy(task);
+	return ret;
+}
+
+/* Run and wait until udev, or the library, has done the nodes. */
+static int task_run_synced(struct dm_task *task)
+{
+	uint32_t cookie = 0;
+	int ret;
+
+	if (!task)
+		return -ENOMEM;
+	if (!dm_task_set_cookie(task, &cookie, 0)) {
+		dm_task_destroy(task);
+		return -EIO;
+	}
+	ret = task_run_and_destroy(task);
+	dm_udev_wait(cookie);
+	return ret;
+}
+
+int mapper_info(const char *name, struct mapper_info *info)
+{
+	struct dm_task *task = task_new(DM_DEVICE_INFO, name);
+	struct dm_info dmi;
+	int ret = -ENOMEM;
+
+	if (!task)
+		return ret;
+	ret = task_run(task);
+	if (!ret && !dm_task_get_info(task, &dmi))
+		ret = -EIO;
+	if (!ret && !dmi.exists)
+		ret = -ENXIO;
+	if (!ret) {
+		info->devno = makedev(dmi.major, dmi.minor);
+		info->open_count = dmi.open_count;
+		info->suspended = dmi.suspended;
+		info->live = dmi.live_table;
+	}
+	dm_task_destroy(task);
+	return ret;
+}
+
+int mapper_status(const char *name, char *type, uint64_t *sectors,
+		  char **params)
+{
+	struct dm_task *task = task_new(DM_DEVICE_STATUS, name);
+	char *target_type = NULL, *target_params = NULL;
+	uint64_t start, length = 0;
+	struct dm_info dmi;
+	int ret = -ENOMEM;
+
+	if (!task)
+		return ret;
+	/* A tool that looks must not make a device flush. */
+	dm_task_no_flush(task);
+	ret = task_run(task);
+	if (!ret && !dm_task_get_info(task, &dmi))
+		ret = -EIO;
+	if (!ret && !dmi.exists)
+		ret = -ENXIO;
+	if (!ret) {
+		dm_get_next_target(task, NULL, &start, &length, &target_type,
+				   &target_params);
+		snprintf(type, 32, "%s", target_type ? target_type : "");
+		*sectors = length;
+		*params = strdup(target_params ? target_params : "");
+		if (!*params)
+			ret = -ENOMEM;
+	}
+	dm_task_destroy(task);
+	return ret;
+}
+
+int mapper_list(int (*each)(const char *name, void *arg), void *arg)
+{
+	struct dm_task *task = task_new(DM_DEVICE_LIST, NULL);
+	struct dm_names *names;
+	unsigned int next = 0;
+	int ret = -ENOMEM;
+
+	if (!task)
+		return ret;
+	ret = task_run(task);
+	names = ret ? NULL : dm_task_get_names(task);
+	if (names && names->dev) {
+		do {
+			names = (struct dm_names *)((char *)names + next);
+			ret = each(names->name, arg);
+			next = names->next;
+		} while (next && !ret);
+	}
+	dm_task_destroy(task);
+	return ret;
+}
+
+int mapper_message(const char *name, char **reply, const char *format, ...)
+{
+	struct dm_task *task = task_new(DM_DEVICE_TARGET_MSG, name);
+	char text[MESSAGE_MAX];
+	const char *response;
+	int ret = -ENOMEM;
+	va_list ap;
+	int len;
+
+	*reply = NULL;
+	if (!task)
+		return ret;
+	va_start(ap, format);
+	len = vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	if (len >= (int)sizeof(text))
+		ret = -E2BIG;
+	else if (dm_task_set_sector(task, 0) && dm_task_set_message(task, text))
+		ret = task_run(task);
+	if (!ret) {
+		response = dm_task_get_message_response(task);
+		*reply = strdup(response ? response : "");
+		if (!*reply)
+			ret = -ENOMEM;
+	}
+	dm_task_destroy(task);
+	return ret;
+}
+
+static int create_empty(const char *name, const char *uuid)
+{
+	struct dm_task *task = task_new(DM_DEVICE_CREATE, name);
+
+	if (!task)
+		return -ENOMEM;
+	/* The node comes with resume, when there is something behind it. */
+	if (!dm_task_set_add_node(task, DM_ADD_NODE_ON_RESUME) ||
+	    (uuid && !dm_task_set_uuid(task, uuid))) {
+		dm_task_destroy(task);
+		return -EINVAL;
+	}
+	return task_run_and_destroy(task);
+}
+
+static int load(const char *name, uint64_t sectors, const char *target,
+		const char *params)
+{
+	struct dm_task *task = task_new(DM_DEVICE_RELOAD, name);
+
+	if (!task)
+		return -ENOMEM;
+	if (!dm_task_add_target(task, 0, sectors, target, params)) {
+		dm_task_destroy(task);
+		return -ENOMEM;
+	}
+	return task_run_and_destroy(task);
+}
+
+static int wait_for_node(const char *name)
+{
+	char node[4096];
+	struct stat st;
+
+	mapper_node(name, node, sizeof(node));
+	if (!stat(node, &st))
+		return 0;
+	dm_mknodes(name);
+	dm_task_update_nodes();
+	return stat(node, &st) ? -errno : 0;
+}
+
+int mapper_create(const char *name, const char *uuid, uint64_t sectors,
+		  const char *target, const char *params,
+		  enum mapper_step *step)
+{
+	struct mapper_info info;
+	int ret;
+
+	*step = MAPPER_CREATE;
+	/* The kernel says EBUSY for a name that is taken: be precise. */
+	if (!mapper_info(name, &info))
+		return -EEXIST;
+	ret = create_empty(name, uuid);
+	if (ret)
+		return ret == -EBUSY ? -EEXIST : ret;
+	*step = MAPPER_LOAD;
+	ret = load(name, sectors, target, params);
+	if (!ret) {
+		*step = MAPPER_RESUME;
+		ret = mapper_resume(name);
+	}
+	if (!ret) {
+		*step = MAPPER_NODE;
+		ret = wait_for_node(name);
+	}
+	if (ret)
+		mapper_remove(name);
+	return ret;
+}
+
+int mapper_remove(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_REMOVE, name);
+
+	/* udev may be looking at it just now: the library tries again. */
+	if (task)
+		dm_task_retry_remove(task);
+	return task_run_synced(task);
+}
+
+int mapper_suspend(const char *name)
+{
+	return task_run_and_destroy(task_new(DM_DEVICE_SUSPEND, name));
+}
+
+int mapper_resume(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_RESUME, name);
+
+	if (task && !dm_task_set_add_node(task, DM_ADD_NODE_ON_RESUME)) {
+		dm_task_destroy(task);
+		task = NULL;
+	}
+	return task_run_synced(task);
+}
+
+const char *mapper_node(const char *name, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s/%s", dm_dir(), name);
+	return buf;
+}
+
+int mapper_versions(const char *target, char *library, char *driver,
+		    char *module, size_t size)
+{
+	struct dm_task *task;
+	struct dm_versions *v;
+	unsigned int next = 0;
+	int ret;
+
+	library[0] = '\0';
+	driver[0] = '\0';
+	module[0] = '\0';
+	dm_log_with_errno_init(swallow);
+	dm_get_library_version(library, size);
+	task = task_new(DM_DEVICE_LIST_VERSIONS, NULL);
+	if (!task)
+		return -ENOMEM;
+	ret = task_run(task);
+	if (!ret) {
+		dm_task_get_driver_version(task, driver, size);
+		v = dm_task_get_versions(task);
+		do {
+			v = (struct dm_versions *)((char *)v + next);
+			if (!strcmp(v->name, target))
+				snprintf(module, size, "%u.%u.%u",
+					 v->version[0], v->version[1],
+					 v->version[2]);
+			next = v->next;
+		} while (next);
+	}
+	dm_task_destroy(task);
+	return ret;
+}

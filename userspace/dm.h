@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * dm.h - device-mapper, as far as the tool needs it.
+ *
+ * dm.c is the only file that calls libdevmapper. Functions return 0 or a
+ * negative errno; -ENXIO: no device of that name. Names have passed
+ * parse_name(), so they need no mangling.
+ */
+#ifndef DR_DM_H
+#define DR_DM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct mapper_info {
+	dev_t devno;
+	int open_count;
+	bool suspended;
+	bool live;		/* has an active table */
+};
+
+int mapper_info(const char *name, struct mapper_info *info);
+
+/*
+ * Type, length and INFO status of the first target of @name. @type holds
+ * 32 bytes; @params is allocated ("" when there is no table).
+ */
+int mapper_status(const char *name, char *type, uint64_t *sectors,
+		  char **params);
+
+/* Call @each for every mapped device until it returns non-zero. */
+int mapper_list(int (*each)(const char *name, void *arg), void *arg);
+
+/* Send a message to sector 0; *@reply is allocated ("" when there is none). */
+__attribute__((format(printf, 3, 4)))
+int mapper_message(const char *name, char **reply, const char *format, ...);
+
+enum mapper_step {
+	MAPPER_CREATE,
+	MAPPER_LOAD,
+	MAPPER_RESUME,
+	MAPPER_NODE,
+};
+
+/*
+ * Make a device with one target and wait for its node. What fails is taken
+ * back; *@step says what it was. -EEXIST: the name or the uuid is taken.
+ */
+int mapper_create(const char *name, const char *uuid, uint64_t sectors,
+		  const char *target, const char *params,
+		  enum mapper_step *step);
+int mapper_remove(const char *name);
+
+/* Flushes and freezes, in that order; never with noflush. */
+int mapper_suspend(const char *name);
+int mapper_resume(const char *name);
+
+/* Path of the device node */
+const char *mapper_node(const char *name, char *buf, size_t size);
+
+/* Versions of library and of @target ("" when not loaded) */
+int mapper_versions(const char *target, char *library, char *driver,
+		    char *module, size_t size);
+
+#endif
