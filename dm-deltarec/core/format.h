@@ -32,7 +32,9 @@
 #define DR_MAX_REGIONS		(DR_INDEX_PAGES * DR_SUPER_INDEX)
 #define DR_MAX_BLOCKS		((u64)DR_MAX_REGIONS * DR_REGION_BLOCKS)
 #define DR_JOURNAL_START	8u
+#ifndef DR_JOURNAL_MIN	/* tests make it small */
 #define DR_JOURNAL_MIN		64u
+#endif
 #define DR_JOURNAL_MAX		8192u
 #define DR_MIN_BLOCKS		2048u		/* 8 MiB: smallest delta device */
 #define DR_MAX_SLOT_BLOCKS	256u		/* block size at most 1 MiB */

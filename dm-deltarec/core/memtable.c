@@ -56,6 +56,8 @@ void dr_mem_reset(struct dr_memtable *m)
 	m->used = 0;
 	m->reserved = 0;
 	m->recorded = 0;
+	/* A group of journal blocks that is still out must not know it again. */
+	m->first = ~0ULL;
 	m->nr_ranges = 0;
 	memset(m->bucket, 0, ((size_t)m->mask + 1) * sizeof(u32));
 	memset(m->filter, 0, DR_MEM_FILTER_BITS / 8);

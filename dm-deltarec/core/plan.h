@@ -36,7 +36,9 @@ struct dr_urun {
 	const struct dr_ver *ver;
 };
 
+#ifndef DR_PLAN_BATCH	/* tests make these small */
 #define DR_PLAN_BATCH	8192u
+#endif
 #define DR_STACK_MAX	4096u	/* versions in one dr_urun */
 #define DR_PIECE_MAX	0x1000000ULL	/* blocks of one change */
 

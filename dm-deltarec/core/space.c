@@ -24,27 +24,41 @@ static u32 region_of(u64 block, u32 *bit)
 	return region;
 }
 
+/* The blocks of a region with a fixed use: bits [*lo, *hi) */
+static void fixed_bits(const struct dr_space *sp, u32 region, u32 *lo, u32 *hi)
+{
+	if (!region) {
+		*lo = 0;
+		*hi = DR_JOURNAL_START + sp->journal_blocks;
+	} else {
+		*lo = DR_REGION_BITMAP;
+		*hi = region % DR_INDEX_PAGES ? DR_REGION_BITMAP + 2 :
+						DR_REGION_INDEX + 2;
+	}
+}
+
 bool dr_space_fixed(const struct dr_space *sp, u64 block)
 {
-	u32 bit, region = region_of(block, &bit);
+	u32 bit, lo, hi, region = region_of(block, &bit);
 
-	if (!region)
-		return bit < DR_JOURNAL_START + sp->journal_blocks;
-	if (bit < DR_REGION_BITMAP)
-		return false;
-	return bit < DR_REGION_BITMAP + 2 ||
-	       (region % DR_INDEX_PAGES == 0 && bit < DR_REGION_INDEX + 2);
+	fixed_bits(sp, region, &lo, &hi);
+	return bit >= lo && bit < hi;
 }
 
 bool dr_space_valid(const struct dr_space *sp, u64 block, u64 nr)
 {
-	u64 i;
+	u32 bit, lo, hi, region;
+	u64 n;
 
 	if (!nr || block >= sp->nr_blocks || nr > sp->nr_blocks - block)
 		return false;
-	for (i = 0; i < nr; i++)
-		if (dr_space_fixed(sp, block + i))
+	region = region_of(block, &bit);
+	for (; nr; nr -= n, region++, bit = 0) {
+		n = min_t(u64, nr, DR_REGION_BLOCKS - bit);
+		fixed_bits(sp, region, &lo, &hi);
+		if (bit < hi && bit + n > lo)
 			return false;
+	}
 	return true;
 }
 
@@ -365,6 +379,17 @@ int dr_space_grow(struct dr_space *sp, const struct dr_env *env, u64 nr_blocks)
 	return 0;
 }
 
+static u32 used_bits(const struct dr_disk_bitmap *d)
+{
+	u32 i, n = 0;
+	u64 w;
+
+	for (i = 0; i < WORDS; i++)
+		for (w = le64_to_cpu(d->bits[i]); w; w &= w - 1)
+			n++;
+	return n;
+}
+
 static u64 bitmap_place(u32 region, u32 place)
 {
 	return (u64)region * DR_REGION_BLOCKS + DR_REGION_BITMAP + place;
@@ -391,6 +416,8 @@ int dr_space_commit(struct dr_space *sp, const struct dr_env *env, u64 gen,
 			continue;
 		place = !le32_to_cpu(ref->place);
 		block = bitmap_place(i, place);
+		sp->disk[i].nr_free = cpu_to_le32(DR_REGION_BLOCKS -
+						  used_bits(sp->disk + i));
 		ref->crc = cpu_to_le32(dr_head_seal(sp->disk + i,
 						    DR_TYPE_BITMAP, block, gen,
 						    uuid));
@@ -446,32 +473,38 @@ static int load_page(const struct dr_env *env, const u8 *uuid, void *buf,
 	return 0;
 }
 
-static u32 dr_popcount(u64 w)
+/* Take busy from disk. Return: NULL, or what is wrong with the page. */
+static const char *count_region(struct dr_space *sp, u32 region)
 {
-	u32 n = 0;
-
-	for (; w; w &= w - 1)
-		n++;
-	return n;
-}
-
-static void count_region(struct dr_space *sp, u32 region)
-{
+	u64 first = (u64)region * DR_REGION_BLOCKS, b;
+	const struct dr_disk_bitmap *d = sp->disk + region;
 	u64 *busy = sp->busy + (size_t)region * WORDS;
-	u32 w, used = 0;
+	u32 w, lo, hi, used = used_bits(d);
 
-	for (w = 0; w < WORDS; w++) {
-		busy[w] = le64_to_cpu(sp->disk[region].bits[w]);
-		used += dr_popcount(busy[w]);
-	}
+	for (w = 0; w < WORDS; w++)
+		busy[w] = le64_to_cpu(d->bits[w]);
 	sp->nr_free[region] = DR_REGION_BLOCKS - used;
 	sp->free += sp->nr_free[region];
+	if (le32_to_cpu(d->region) != region)
+		return "belongs to another region";
+	if (le32_to_cpu(d->nr_free) != sp->nr_free[region])
+		return "counts its free blocks wrong";
+	fixed_bits(sp, region, &lo, &hi);
+	for (b = first + lo; b < first + hi; b++)
+		if (!dr_space_is_disk(sp, b))
+			return "says free of what has a fixed use";
+	for (b = max(first, sp->nr_blocks); b < first + DR_REGION_BLOCKS; b++)
+		if (!dr_space_is_disk(sp, b))
+			return "says free of what does not exist";
+	return NULL;
 }
 
 int dr_space_load(struct dr_space *sp, const struct dr_env *env,
 		  const u8 *uuid)
 {
+	const char *why;
 	u32 i, place;
+	u64 block;
 	int r;
 
 	for (i = 0; i < sp->nr_index; i++) {
@@ -480,6 +513,12 @@ int dr_space_load(struct dr_space *sp, const struct dr_env *env,
 			      index_place(i, place), sp->super + i);
 		if (r)
 			return r;
+		if (le32_to_cpu(sp->index[i].number) != i) {
+			env->report(env->ctx, "index page",
+				    index_place(i, place),
+				    "has another number");
+			return -EUCLEAN;
+		}
 		sp->index_dirty[i] = 0;
 	}
 	sp->free = 0;
@@ -488,12 +527,17 @@ int dr_space_load(struct dr_space *sp, const struct dr_env *env,
 					  i % DR_INDEX_PAGES;
 
 		place = le32_to_cpu(ref->place);
-		r = load_page(env, uuid, sp->disk + i, DR_TYPE_BITMAP,
-			      bitmap_place(i, place), ref);
+		block = bitmap_place(i, place);
+		r = load_page(env, uuid, sp->disk + i, DR_TYPE_BITMAP, block,
+			      ref);
 		if (r)
 			return r;
 		sp->dirty[i] = 0;
-		count_region(sp, i);
+		why = count_region(sp, i);
+		if (why) {
+			env->report(env->ctx, "bitmap page", block, why);
+			return -EUCLEAN;
+		}
 	}
 	return 0;
 }

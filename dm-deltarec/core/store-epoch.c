@@ -120,6 +120,9 @@ s64 dr_store_seal(struct dr_store *st, const char *label, u16 flags, s64 now)
 		return -EEXIST;
 	if (st->replay && st->next_epoch + 1 >= st->replay->epoch)
 		return -EBUSY;
+	/* An empty table is never frozen; what is in flight is of the head. */
+	if (!st->active->used)
+		st->active_since = st->head;
 	if (st->head - st->active_since >= DR_SPAN_MAX)
 		return -EAGAIN;
 	ctl_set(st, DR_CTL_SEAL, sealed, st->next_epoch, sealed, now, label,
@@ -335,6 +338,8 @@ int dr_store_redo(struct dr_store *st, const struct dr_disk_ctl *c)
 		e = dr_epochs_find(&st->epochs, le32_to_cpu(c->epoch));
 		e->state = DR_EPOCH_DROPPED;
 		e->dirty = true;
+		/* A replay that was given up has a number far ahead. */
+		st->next_epoch = max(st->next_epoch, e->id + 1);
 		break;
 	default:
 		return -EUCLEAN;

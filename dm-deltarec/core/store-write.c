@@ -79,7 +79,7 @@ bool dr_store_half_full(const struct dr_store *st)
 
 	return m->used + m->reserved >= m->max / 4 * 3 ||
 	       m->nr_ranges >= DR_MEM_RANGES / 4 * 3 ||
-	       st->head - st->active_since >= DR_SPAN_MAX / 2 ||
+	       (m->used && st->head - st->active_since >= DR_SPAN_MAX / 2) ||
 	       dr_journal_used(&st->journal) >= st->journal.blocks / 2;
 }
 
@@ -294,5 +294,6 @@ void dr_store_filled(struct dr_store *st)
 		m->recorded = g->recorded;
 	if (g->ctl)
 		st->ctl_state = DR_CTL_NONE;
+	g->ctl = false;
 	g->nr = 0;
 }

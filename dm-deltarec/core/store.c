@@ -116,6 +116,14 @@ int dr_super_read(const struct dr_env *env, struct dr_disk_super *sb)
 	return 0;
 }
 
+/* By way of a variable, since the kernel has a macro of that name. */
+static int write_durably(const struct dr_env *env, u64 block, const void *buf)
+{
+	int (*fn)(void *ctx, u64 block, u32 nr, const void *buf) = env->barrier;
+
+	return fn(env->ctx, block, 1, buf);
+}
+
 /* Write the superblock of the next generation; all before it is durable. */
 static int super_write(struct dr_store *st)
 {
@@ -124,7 +132,7 @@ static int super_write(struct dr_store *st)
 	int r;
 
 	dr_head_seal(&st->sb, DR_TYPE_SUPER, gen & 1, gen, st->uuid);
-	r = env->barrier(env->ctx, gen & 1, 1, &st->sb);
+	r = write_durably(env, gen & 1, &st->sb);
 	if (!r)
 		st->gen = gen;
 	return r;
@@ -167,7 +175,7 @@ static int format_write(struct dr_store *st, const struct dr_format_params *p)
 	st->next_epoch = 2;
 	dr_store_begin(st);
 	/* The other place must not hold an older, higher generation. */
-	r = env->barrier(env->ctx, 0, 1, st->txn.out);
+	r = write_durably(env, 0, st->txn.out);
 	if (!r)
 		r = dr_store_commit(st, false);
 	return r;

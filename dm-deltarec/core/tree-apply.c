@@ -117,6 +117,10 @@ static int read_old(struct dr_txn *txn, const struct dr_want *want)
 		if (n && le32_to_cpu(n->head.crc) == want->crc) {
 			memcpy(txn->old[want->level], n, DR_BLOCK_SIZE);
 			env->leave(env->ctx);
+			n = txn->old[want->level];
+			if (le16_to_cpu(n->level) != want->level ||
+			    n->tree != want->tree)
+				return -EUCLEAN;
 			return dr_txn_give_node(txn, want->block,
 						le64_to_cpu(txn->old[want->level]->head.gen));
 		}

@@ -184,6 +184,9 @@ int dr_tree_seek(const struct dr_env *env, const struct dr_tree_type *t,
 			*want = w;
 			return -EAGAIN;
 		}
+		/* A damaged parent may name a node of another kind. */
+		if (le16_to_cpu(n->level) != w.level || n->tree != w.tree)
+			return -EUCLEAN;
 		pos = node_find(t, n, key);
 		if (!w.level)
 			break;
@@ -295,6 +298,9 @@ int dr_cursor_next(struct dr_cursor *c, const void **entry)
 	r = cursor_seek(c, c->next);
 	if (r)
 		return r;
+	/* A damaged parent may name a node that begins elsewhere. */
+	if (c->pos < 0)
+		return -EUCLEAN;
 	return cursor_entry(c, entry);
 }
 

@@ -45,9 +45,14 @@ static inline int dr_key_cmp(struct dr_key a, struct dr_key b)
 	return 0;
 }
 
+/* Tests fill nodes less, to have tall trees of few entries. */
+#ifndef DR_NODE_FILL
+#define DR_NODE_FILL	DR_NODE_BYTES
+#endif
+
 static inline u32 dr_node_max(const struct dr_tree_type *t, u32 level)
 {
-	return DR_NODE_BYTES / (level ? sizeof(struct dr_disk_child) : t->esize);
+	return DR_NODE_FILL / (level ? sizeof(struct dr_disk_child) : t->esize);
 }
 
 /* Where a search ended; valid until env->leave() */

@@ -82,8 +82,11 @@ static int log_add(struct dr_txn *txn, u64 block, u32 nr, enum dr_txn_op op)
 
 int dr_txn_name(struct dr_txn *txn, u64 block, u32 nr)
 {
-	int r = log_add(txn, block, nr, DR_TXN_NAME);
+	int r;
 
+	if (!dr_space_valid(txn->sp, block, nr))
+		return -EUCLEAN;
+	r = log_add(txn, block, nr, DR_TXN_NAME);
 	if (r)
 		return r;
 	/* Named twice: two versions would own one slot. */
@@ -93,9 +96,14 @@ int dr_txn_name(struct dr_txn *txn, u64 block, u32 nr)
 int dr_txn_give(struct dr_txn *txn, u64 block, u32 nr)
 {
 	const struct dr_env *env = txn->env;
-	bool named = dr_space_is_disk(txn->sp, block);
-	int r = log_add(txn, block, nr, named ? DR_TXN_GIVE : DR_TXN_GIVE_NEW);
+	bool named;
+	int r;
 
+	/* What is given up comes from the disk. */
+	if (!dr_space_valid(txn->sp, block, nr))
+		return -EUCLEAN;
+	named = dr_space_is_disk(txn->sp, block);
+	r = log_add(txn, block, nr, named ? DR_TXN_GIVE : DR_TXN_GIVE_NEW);
 	if (r)
 		return r;
 	env->lock(env->ctx);
@@ -134,6 +142,8 @@ int dr_txn_give_node(struct dr_txn *txn, u64 block, u64 gen)
 {
 	int r;
 
+	if (!dr_space_valid(txn->sp, block, 1))
+		return -EUCLEAN;
 	if (gen == txn->gen && txn->nr_fresh < DR_TXN_FRESH) {
 		/* Its TAKE stays in the log: an abort frees it for good. */
 		txn->fresh[txn->nr_fresh++] = block;

@@ -59,8 +59,10 @@ struct dr_txn {
 	s64 delta;		/* entries gained */
 };
 
+#ifndef DR_TXN_LOG	/* tests make these small */
 #define DR_TXN_LOG	65536u
 #define DR_TXN_FRESH	16384u
+#endif
 
 int dr_txn_init(struct dr_txn *txn, const struct dr_env *env,
 		struct dr_space *sp, const u8 *uuid);
