@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * control.c - changes of the epochs: checkpoint, rollback, drop.
+ *
+ * Each is one record in the journal. store->ctl is held from the change in
+ * memory until the record is durable, so that no commit writes one without the
+ * other. A checkpoint never takes store->meta while it holds ctl: it does not
+ * wait for a merge, unless there would be no room for its record.
+ */
+#include <linux/ktime.h>
+
+#include "deltarec.h"
+
+/*
+ * The record follows everything published before it, and the ring cannot be
+ * emptied while it is pending: there must be room for all of that.
+ */
+static bool ring_has_room(const struct deltarec_store *s)
+{
+	const struct dr_journal *j = &s->st.journal;
+	u64 need = 2 * s->st.active->max / DR_JOURNAL_RECORDS +
+		   2 * DR_MEM_RANGES + DELTAREC_GROUP;
+
+	return dr_journal_used(j) + min_t(u64, need, j->blocks / 2) <=
+	       j->blocks;
+}
+
+static bool ctl_idle(struct deltarec_store *s)
+{
+	bool idle;
+
+	spin_lock_irq(&s->lock);
+	idle = s->st.ctl_state == DR_CTL_NONE || s->mode != DELTAREC_RW;
+	spin_unlock_irq(&s->lock);
+	return idle;
+}
+
+int deltarec_ctl_finish(struct deltarec_store *s)
+{
+	lockdep_assert_held(&s->ctl);
+	deltarec_journal_kick(s);
+	wait_event(s->ctl_wait, ctl_idle(s));
+	if (s->mode != DELTAREC_RW)
+		return -EIO;
+	if (s->st.lineage_old) {
+		synchronize_rcu();
+		dr_store_free_old(&s->st);
+	}
+	return 0;
+}
+
+static int merge_now(struct deltarec_store *s)
+{
+	int r;
+
+	mutex_lock(&s->meta);
+	r = deltarec_merge(s);
+	mutex_unlock(&s->meta);
+	return r;
+}
+
+/* Seal the head in memory. ctl held. */
+static s64 seal(struct deltarec_store *s, const char *label, u16 flags)
+{
+	struct deltarec_snap *new;
+	s64 r;
+
+	if (s->mode != DELTAREC_RW)
+		return -EROFS;
+	r = dr_store_prepare(&s->st);
+	if (r)
+		return r;
+	new = deltarec_snap_alloc();
+	spin_lock_irq(&s->lock);
+	if (ring_has_room(s))
+		r = dr_store_seal(&s->st, label, flags, ktime_get_real_seconds());
+	else
+		r = -EAGAIN;
+	if (r >= 0) {
+		deltarec_snap_publish(s, new);
+		new = NULL;
+	}
+	spin_unlock_irq(&s->lock);
+	kfree(new);
+	return r;
+}
+
+s64 deltarec_checkpoint(struct deltarec_store *s, const char *label, u16 flags)
+{
+	s64 epoch;
+	int r;
+
+	for (;;) {
+		mutex_lock(&s->ctl);
+		epoch = seal(s, label, flags);
+		if (epoch >= 0)
+			break;
+		mutex_unlock(&s->ctl);
+		if (epoch != -EAGAIN)
+			return epoch;
+		r = merge_now(s);
+		if (r < 0)
+			return r;
+	}
+	/* Writers go on in the new epoch; those of the old one finish. */
+	deltarec_era_drain(&s->era);
+	spin_lock_irq(&s->lock);
+	dr_store_drained(&s->st);
+	spin_unlock_irq(&s->lock);
+	deltarec_wake_parked(s);
+	r = deltarec_ctl_finish(s);
+	mutex_unlock(&s->ctl);
+	return r ? r : epoch;
+}
+
+s64 deltarec_rollback(struct deltarec_store *s, u32 epoch)
+{
+	struct deltarec_snap *new = deltarec_snap_alloc();
+	s64 head;
+	int r;
+
+	mutex_lock(&s->ctl);
+	head = s->mode != DELTAREC_RW ? -EROFS : dr_store_prepare(&s->st);
+	if (!head && s->st.replay)
+		head = -EBUSY;
+	if (!head && !ring_has_room(s))
+		head = -EAGAIN;
+	if (!head)
+		head = dr_store_rollback(&s->st, epoch,
+					 ktime_get_real_seconds());
+	if (head > 0) {
+		spin_lock_irq(&s->lock);
+		deltarec_snap_publish(s, new);
+		spin_unlock_irq(&s->lock);
+		new = NULL;
+		r = deltarec_ctl_finish(s);
+		if (r)
+			head = r;
+	}
+	mutex_unlock(&s->ctl);
+	kfree(new);
+	if (head != -EAGAIN)
+		return head;
+	r = merge_now(s);
+	return r < 0 ? r : deltarec_rollback(s, epoch);
+}
+
+s64 deltarec_drop(struct deltarec_store *s, u32 epoch)
+{
+	int r;
+
+	mutex_lock(&s->ctl);
+	spin_lock_irq(&s->lock);
+	if (s->mode != DELTAREC_RW)
+		r = -EROFS;
+	else if (s->st.replay)
+		r = -EBUSY;
+	else if (!ring_has_room(s))
+		r = -EAGAIN;
+	else
+		r = dr_store_drop(&s->st, epoch);
+	if (!r)
+		s->reclaim_merged = false;
+	spin_unlock_irq(&s->lock);
+	if (!r)
+		r = deltarec_ctl_finish(s);
+	mutex_unlock(&s->ctl);
+	if (r == -EAGAIN) {
+		r = merge_now(s);
+		return r < 0 ? r : deltarec_drop(s, epoch);
+	}
+	if (r)
+		return r;
+	deltarec_kick_meta(s);
+	return epoch;
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * deltarec.h - the target around the core.
+ *
+ * How a bio travels:
+ *
+ *   io.c          .map: what the map knows at once is remapped without locks;
+ *                 a first write of whole blocks takes slots here
+ *   defer.c       everything that may have to wait: nodes to be read, waits
+ *                 for another write or for space, discards, bios that span
+ *                 several extents
+ *   merge-io.c    a write of part of a block: copies what is around it
+ *   pending.c     first writes under way, who waits for them, their end
+ *   journal-io.c  FLUSH and FUA: group commit of what is not yet recorded
+ *   worker.c      merges, reclaim, replay in the background
+ *
+ * Locks, from the outside in:
+ *
+ *   registry mutex (store-open.c)
+ *   store->meta     whoever changes the trees: merges, reclaim, replay
+ *   store->ctl      from sealing an epoch until its record is durable, and
+ *                   the committing part of whoever holds meta. Protects the
+ *                   shape of the epoch table
+ *   store->lock     spinlock, from any context: memtables, allocator, journal
+ *                   state, pending writes, parked bios, mode
+ *
+ * Lookups take none of them: they use one snapshot under RCU and count in an
+ * era (era.h).
+ */
+#ifndef DELTAREC_H
+#define DELTAREC_H
+
+#define DM_MSG_PREFIX "deltarec"
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/completion.h>
+#include <linux/device-mapper.h>
+#include <linux/dm-io.h>
+#include <linux/dm-kcopyd.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/workqueue.h>
+
+#include "compat/compat.h"
+#include "core/recover.h"
+#include "cache.h"
+#include "era.h"
+
+#define DELTAREC_WINDOW		256u	/* blocks; no write spans two of these */
+#define DELTAREC_PENDING_BITS	8u
+#define DELTAREC_NR_WRITES	64u	/* metadata writes in flight */
+#define DELTAREC_GROUP		16u	/* journal blocks in one write */
+
+enum deltarec_mode {		/* only ever rises */
+	DELTAREC_RW,
+	DELTAREC_RO,		/* no writes, nothing changes any more */
+	DELTAREC_FAIL,		/* no I/O at all */
+};
+
+struct deltarec_features {
+	unsigned int cache_mb;
+	bool cache_given;
+	bool queue_if_full;
+	bool full_given;	/* the policy was named in the table */
+	bool discard_passdown;
+};
+
+/* What a lookup uses from end to end */
+struct deltarec_snap {
+	struct dr_snap s;
+	struct rcu_head rcu;
+};
+
+struct deltarec_journal {
+	struct list_head next;	/* flushes that wait for the next round */
+	struct list_head now;	/* those that this round serves */
+	u64 target;		/* published when the round began */
+	bool busy;		/* somebody works on it */
+	bool round;
+	bool wrote;		/* this round has flushed the device */
+	void *buf;		/* DELTAREC_GROUP blocks */
+	struct bio bio;
+	struct bio_vec vec;
+	struct work_struct work;
+};
+
+struct deltarec_write {
+	struct deltarec_store *s;
+	void *buf;
+	u64 block;
+	bool busy;
+};
+
+/* What status tells of a replay, without looking into the core's */
+struct deltarec_replay_info {
+	u32 epoch;		/* 0: none is open */
+	u32 rules;
+	u32 done;
+	u32 queued;
+};
+
+struct deltarec_store {
+	struct dr_store st;
+	spinlock_t lock;			/* see above */
+	struct deltarec_snap __rcu *snap;	/* written under lock */
+	struct deltarec_era era;
+	enum deltarec_mode mode;		/* lock; read anywhere */
+
+	/* Set when opened */
+	struct list_head list;			/* registry */
+	unsigned int users;			/* registry */
+	dev_t dev;
+	struct mapped_device *md;
+	const char *name;			/* of md, for the log */
+	struct block_device *delta;
+	unsigned int block_shift;		/* sectors to blocks */
+
+	/* Set by preresume */
+	bool activated;
+	struct deltarec_features f;
+	struct mutex ti_lock;			/* for ti */
+	struct dm_target *ti;			/* ti_lock: for events */
+
+	/* Bios; lock */
+	struct hlist_head pending[1u << DELTAREC_PENDING_BITS];
+	struct list_head parked;		/* wait for space, merge, drain */
+	bool full;				/* ENOSPC was met */
+	bool low_told;				/* since the last resume */
+	bool suspending;
+	bool noflush;
+	struct bio_set bs;
+	struct workqueue_struct *defer_wq;
+	struct dm_kcopyd_client *kcopyd;
+
+	struct deltarec_journal journal;
+	struct workqueue_struct *journal_wq;
+
+	/* Metadata I/O */
+	struct dm_io_client *io;
+	struct deltarec_cache cache;
+	spinlock_t write_lock;			/* for write[] */
+	wait_queue_head_t write_wait;
+	struct deltarec_write write[DELTAREC_NR_WRITES];
+	unsigned int nr_writes;			/* write_lock: in flight */
+	int write_error;			/* write_lock: first one */
+
+	/* Background */
+	struct mutex meta;			/* see above */
+	struct mutex ctl;			/* see above */
+	wait_queue_head_t ctl_wait;		/* ctl_state or mode changed */
+	struct workqueue_struct *meta_wq;
+	struct work_struct meta_work;
+	bool merge_wanted;			/* lock */
+	bool meta_busy;				/* lock: slots may become free */
+	bool reclaim_merged;			/* lock: since the last drop */
+	bool stopping;
+	struct deltarec_replay_info replay;	/* lock */
+	struct workqueue_struct *ctl_wq;
+	struct work_struct event_work;
+};
+
+struct deltarec {			/* one table's target */
+	struct dm_target *ti;
+	struct deltarec_store *s;
+	struct dm_dev *origin;
+	struct dm_dev *delta;
+	struct deltarec_features f;
+	bool noflush;			/* how it was suspended */
+};
+
+enum deltarec_io_flags {
+	DELTAREC_IO_PENDING	= 1,	/* is in store->pending */
+	DELTAREC_IO_RECORD	= 2,	/* may end when it is in the journal */
+	DELTAREC_IO_DEFERRED	= 4,	/* work and pieces are set up */
+};
+
+/* Of each bio from dm, and of each piece of one that was deferred */
+struct deltarec_io {
+	struct list_head list;		/* parked, waiting, or in a round */
+	struct work_struct work;
+	struct deltarec *dt;
+	struct bio *bio;		/* NULL: deltarec_journal_sync() */
+	struct deltarec_io *parent;	/* of a piece */
+	struct completion *done;
+	atomic_t pieces;		/* that have not ended, and the worker */
+	blk_status_t status;
+	s8 era;				/* that it counts in, or -1 */
+	u8 flags;
+	u8 tries;			/* merges it has waited for space */
+	/* While PENDING: a first write of blocks to slots */
+	u8 map_flags;
+	u32 nr;
+	u32 epoch;
+	struct hlist_node hash;
+	u64 block;
+	u64 slot;
+	struct list_head waiters;
+	atomic_t copies;		/* merge-io.c */
+};
+
+struct deltarec_piece {
+	struct deltarec_io io;
+	struct bio bio;			/* last, for the bio_set */
+};
+
+/* What to do with a bio, or its beginning */
+enum deltarec_todo {
+	DELTAREC_REMAP,			/* to step->bdev, step->sector */
+	DELTAREC_ZERO,			/* reads as zeroes */
+	DELTAREC_COPY,			/* part of a block: copy around it */
+	DELTAREC_LOAD,			/* step->want is not in memory */
+	DELTAREC_DEFER,			/* only a worker can do this */
+	DELTAREC_WAIT,			/* it is on a list; hands off */
+	DELTAREC_ERROR,			/* step->status */
+	DELTAREC_AGAIN,			/* within io.c */
+};
+
+struct deltarec_step {
+	u32 sectors;
+	struct block_device *bdev;
+	sector_t sector;
+	struct dr_state old;		/* COPY: what the block held */
+	struct dr_want want;
+	blk_status_t status;
+};
+
+/* Where a bio lies, in blocks */
+struct deltarec_range {
+	u64 start;			/* sector in the target */
+	u64 block;
+	u32 off;			/* sectors into block */
+	u32 sectors;
+	u64 whole;			/* whole blocks from block on, off is 0 */
+};
+
+static inline u32 deltarec_block_sectors(const struct deltarec_store *s)
+{
+	return 1u << s->block_shift;
+}
+
+void deltarec_range_of(const struct deltarec *dt, const struct bio *bio,
+		       struct deltarec_range *r);
+
+/* features.c */
+int deltarec_parse_features(struct dm_target *ti, struct dm_arg_set *as,
+			    struct deltarec_features *f);
+/* Print them as in the table, with their number. */
+unsigned int deltarec_print_features(const struct deltarec_features *f,
+				     char *buf, unsigned int size);
+
+/* store-open.c */
+int deltarec_store_get(struct deltarec *dt);
+void deltarec_store_put(struct deltarec *dt);
+/* First write, growth, features; nothing is in flight. May sleep. */
+int deltarec_store_resume(struct deltarec *dt);
+/* Lower the mode, once and for all. Any context, no locks held. */
+void deltarec_set_mode(struct deltarec_store *s, enum deltarec_mode mode,
+		       const char *why);
+/* Raise an event from any context. */
+void deltarec_event(struct deltarec_store *s);
+/* A snapshot to be published; never fails, may sleep. */
+struct deltarec_snap *deltarec_snap_alloc(void);
+/* Make readers see the store as it is now; lock held. Takes @new. */
+void deltarec_snap_publish(struct deltarec_store *s, struct deltarec_snap *new);
+
+/* env.c */
+int deltarec_env_init(struct deltarec_store *s);
+void deltarec_env_exit(struct deltarec_store *s);
+
+/* io.c */
+int deltarec_map(struct dm_target *ti, struct bio *bio);
+int deltarec_end_io(struct dm_target *ti, struct bio *bio,
+		    blk_status_t *error);
+/*
+ * Find out what to do with @bio. @carrier takes the era, and the pending write
+ * if there is one; @waiter is what gets queued if it has to wait. A piece may
+ * sleep afterwards to load a node, so its carrier stays in the era for LOAD.
+ */
+enum deltarec_todo deltarec_resolve(struct deltarec *dt,
+				    struct deltarec_io *carrier,
+				    struct deltarec_io *waiter,
+				    struct bio *bio,
+				    struct deltarec_step *step);
+/* The data of @io has arrived, or not. Any context. */
+void deltarec_io_end(struct deltarec_io *io, blk_status_t status);
+
+/* defer.c */
+/* Hand a bio to the worker. Any context. */
+void deltarec_defer(struct deltarec_io *io);
+/* Put it on @list instead, from where deltarec_defer() takes it; lock held. */
+void deltarec_park(struct deltarec_io *io, struct list_head *list);
+/* Try all again that wait for space, a merge or a drain. Any context. */
+void deltarec_wake_parked(struct deltarec_store *s);
+
+/* merge-io.c */
+/* Write a piece that covers part of a block into the slot it has. */
+void deltarec_copy_start(struct deltarec_io *io,
+			 const struct deltarec_step *step);
+/* Write zeroes for a piece that is mapped already. */
+void deltarec_zero_start(struct deltarec_io *io,
+			 const struct deltarec_step *step);
+
+/* pending.c; lock held */
+/* The first write under way that touches these blocks, or NULL */
+struct deltarec_io *deltarec_pending_find(struct deltarec_store *s, u64 block,
+					  u64 nr);
+/* Take slots and enter @io among the pending. 0, -EAGAIN, -ENOSPC */
+int deltarec_pending_add(struct deltarec_store *s, struct deltarec_io *io,
+			 u64 block, u32 *nr, u8 map_flags);
+/* Its end: publish or give up. Takes the lock itself; any context. */
+void deltarec_pending_end(struct deltarec_io *io, blk_status_t status);
+/*
+ * No slots, or no room in the memtable: park @io (true), or fail with
+ * *@status. Lock held.
+ */
+bool deltarec_wait_for_room(struct deltarec_store *s, struct deltarec_io *io,
+			    int error, blk_status_t *status);
+
+/* journal-io.c */
+int deltarec_journal_init(struct deltarec_store *s);
+void deltarec_journal_exit(struct deltarec_store *s);
+int deltarec_map_flush(struct deltarec *dt, struct bio *bio);
+/* End @io->bio once all that is published now is recorded. Any context. */
+void deltarec_journal_wait(struct deltarec_io *io);
+/* There may be something to do, or to go on with. Any context. */
+void deltarec_journal_kick(struct deltarec_store *s);
+/* Record and flush everything; 0 or -EIO. May sleep. */
+int deltarec_journal_sync(struct deltarec *dt);
+
+/* worker.c */
+void deltarec_meta_work(struct work_struct *work);
+/* Any context. */
+void deltarec_kick_meta(struct deltarec_store *s);
+/*
+ * Merge all that is in memory now; meta held. May sleep.
+ * 1: something was committed; 0: nothing to do; or an error
+ */
+int deltarec_merge(struct deltarec_store *s);
+/* After a step that committed: the sequence that store.h asks for; meta held */
+void deltarec_committed(struct deltarec_store *s, bool final);
+/* Bring what status tells of the replay up to date; meta held. */
+void deltarec_replay_update(struct deltarec_store *s);
+
+/* control.c: changes of the epochs; each returns a number or -errno */
+s64 deltarec_checkpoint(struct deltarec_store *s, const char *label, u16 flags);
+s64 deltarec_rollback(struct deltarec_store *s, u32 epoch);
+s64 deltarec_drop(struct deltarec_store *s, u32 epoch);
+/*
+ * The record that is READY becomes durable, the snapshot is the new one.
+ * ctl held. 0 or -EIO
+ */
+int deltarec_ctl_finish(struct deltarec_store *s);
+
+/* message.c, message-replay.c */
+struct deltarec_reply {
+	char *buf;
+	unsigned int size;
+	unsigned int len;
+};
+
+__printf(2, 3)
+void deltarec_reply(struct deltarec_reply *reply, const char *fmt, ...);
+int deltarec_message(struct dm_target *ti, unsigned int argc, char **argv,
+		     char *result, unsigned int maxlen);
+int deltarec_message_replay(struct deltarec *dt, unsigned int argc,
+			    char **argv, struct deltarec_reply *reply);
+/* May the head be changed now? 0 or -EOPNOTSUPP, having said why. */
+int deltarec_may_switch(struct deltarec *dt, const char *what);
+/* Log why @what failed, and what helps. Return: @error */
+int deltarec_refuse(struct deltarec *dt, const char *what, int error);
+/* Take store->meta unless a signal comes, and merge all. 0 with it held. */
+int deltarec_lock_merged(struct deltarec_store *s);
+
+/* status.c */
+void deltarec_status(struct dm_target *ti, status_type_t type,
+		     unsigned int status_flags, char *result,
+		     unsigned int maxlen);
+
+#endif

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pending.c - first writes that are under way.
+ *
+ * From taking its slots until it is published a first write stands in
+ * store->pending. Another write or discard of the same blocks waits for its
+ * end; reads do not, they see the older version. No write spans two windows
+ * of DELTAREC_WINDOW blocks, so that one bucket has all that may overlap.
+ */
+#include <linux/hash.h>
+
+#include "deltarec.h"
+
+static struct hlist_head *bucket_of(struct deltarec_store *s, u64 block)
+{
+	u64 window = div_u64(block, DELTAREC_WINDOW);
+
+	return s->pending + hash_64(window, DELTAREC_PENDING_BITS);
+}
+
+static struct deltarec_io *find_in(struct hlist_head *bucket, u64 block,
+				   u64 nr)
+{
+	struct deltarec_io *io;
+
+	hlist_for_each_entry(io, bucket, hash)
+		if (io->block < block + nr && block < io->block + io->nr)
+			return io;
+	return NULL;
+}
+
+struct deltarec_io *deltarec_pending_find(struct deltarec_store *s, u64 block,
+					  u64 nr)
+{
+	struct deltarec_io *io;
+	unsigned int i;
+
+	lockdep_assert_held(&s->lock);
+	if (div_u64(block, DELTAREC_WINDOW) ==
+	    div_u64(block + nr - 1, DELTAREC_WINDOW))
+		return find_in(bucket_of(s, block), block, nr);
+	/* A discard */
+	for (i = 0; i < ARRAY_SIZE(s->pending); i++) {
+		io = find_in(s->pending + i, block, nr);
+		if (io)
+			return io;
+	}
+	return NULL;
+}
+
+/* One event when space becomes short; again after the next resume */
+static void check_low(struct deltarec_store *s)
+{
+	const struct dr_space *sp = &s->st.space;
+	u64 low = max(2 * sp->reserve, sp->nr_blocks / 16);
+
+	if (s->low_told || sp->free >= low)
+		return;
+	s->low_told = true;
+	DMWARN_LIMIT("%s: delta device is getting full: drop epochs or enlarge it",
+		     s->name);
+	deltarec_event(s);
+}
+
+int deltarec_pending_add(struct deltarec_store *s, struct deltarec_io *io,
+			 u64 block, u32 *nr, u8 map_flags)
+{
+	int r;
+
+	lockdep_assert_held(&s->lock);
+	r = dr_store_begin_write(&s->st, nr, &io->slot);
+	if (r)
+		return r;
+	s->full = false;
+	io->flags |= DELTAREC_IO_PENDING;
+	io->block = block;
+	io->nr = *nr;
+	io->epoch = s->st.head;
+	io->map_flags = map_flags;
+	INIT_LIST_HEAD(&io->waiters);
+	hlist_add_head(&io->hash, bucket_of(s, block));
+	check_low(s);
+	return 0;
+}
+
+void deltarec_pending_end(struct deltarec_io *io, blk_status_t status)
+{
+	struct deltarec_store *s = io->dt->s;
+	struct deltarec_io *waiter, *next;
+	unsigned long flags;
+	LIST_HEAD(waiters);
+	bool half;
+
+	spin_lock_irqsave(&s->lock, flags);
+	hlist_del(&io->hash);
+	io->flags &= ~DELTAREC_IO_PENDING;
+	if (status)
+		dr_store_cancel_write(&s->st, io->slot, io->nr);
+	else
+		dr_store_publish(&s->st, io->block, io->nr, io->slot,
+				 io->epoch, io->map_flags);
+	list_splice(&io->waiters, &waiters);
+	half = dr_store_half_full(&s->st);
+	spin_unlock_irqrestore(&s->lock, flags);
+
+	list_for_each_entry_safe(waiter, next, &waiters, list)
+		deltarec_defer(waiter);
+	if (half)
+		deltarec_kick_meta(s);
+}
+
+bool deltarec_wait_for_room(struct deltarec_store *s, struct deltarec_io *io,
+			    int error, blk_status_t *status)
+{
+	struct dr_store *st = &s->st;
+	bool merge;
+
+	lockdep_assert_held(&s->lock);
+	/*
+	 * A merge makes room in the memtable, and may free slots. Two of them:
+	 * the one under way may have been past what was given up since.
+	 */
+	merge = error == -EAGAIN ||
+		(io->tries < 2 && (st->space.pending || s->meta_busy ||
+				   st->frozen || st->reclaim_wanted));
+	if (merge) {
+		if (error != -EAGAIN)
+			io->tries++;
+		s->merge_wanted = true;
+		deltarec_park(io, &s->parked);
+		deltarec_kick_meta(s);
+		return true;
+	}
+	if (!s->full) {
+		s->full = true;
+		DMWARN_LIMIT("%s: delta device is full: drop epochs or enlarge it",
+			     s->name);
+		deltarec_event(s);
+	}
+	if (s->f.queue_if_full && !s->suspending) {
+		deltarec_park(io, &s->parked);
+		return true;
+	}
+	*status = s->f.queue_if_full && s->noflush ? BLK_STS_DM_REQUEUE :
+						     BLK_STS_NOSPC;
+	return false;
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * status.c - the status line (the words: core/names.h).
+ */
+#include "deltarec.h"
+
+static const char *mode_word(const struct deltarec_store *s)
+{
+	switch (s->mode) {
+	case DELTAREC_RW:
+		return DR_MODE_RW;
+	case DELTAREC_RO:
+		return DR_MODE_RO;
+	default:
+		return DR_MODE_FAIL;
+	}
+}
+
+static const char *space_word(const struct dr_space *sp)
+{
+	u64 low = max(2 * sp->reserve, sp->nr_blocks / 16);
+
+	if (sp->free < sp->reserve + sp->slot_blocks)
+		return DR_SPACE_FULL;
+	return sp->free < low ? DR_SPACE_LOW : DR_SPACE_OK;
+}
+
+static u32 nr_dropped(const struct deltarec_store *s)
+{
+	return s->st.reclaim_wanted ? dr_reclaim_pending(&s->st) : 0;
+}
+
+/* Lock held: nothing that is printed changes meanwhile. */
+static void info_locked(struct deltarec_store *s, struct deltarec_reply *out)
+{
+	const struct dr_store *st = &s->st;
+	const struct dr_space *sp = &st->space;
+	const struct dr_epoch *head = dr_epochs_find(&st->epochs, st->head);
+	u32 dropped = nr_dropped(s);
+
+	deltarec_reply(out, "%s %u %u %llu/%llu %llu %llu %s %u %u %llu ",
+		       mode_word(s), st->head, head ? head->parent : 0,
+		       sp->nr_blocks - sp->free, sp->nr_blocks, sp->nodes,
+		       sp->reserve, space_word(sp), deltarec_block_sectors(s),
+		       st->epochs.nr, st->head_blocks);
+	deltarec_reply(out, "%llu/%u %llu %u/%u ",
+		       dr_journal_used(&st->journal), st->journal.blocks,
+		       st->published - dr_store_recorded(st), s->cache.nr,
+		       s->cache.max);
+	if (dropped)
+		deltarec_reply(out, "%u ", dropped);
+	else
+		deltarec_reply(out, DR_WORD_NONE " ");
+	if (s->replay.epoch)
+		deltarec_reply(out, "%u,%u,%u/%u ", s->replay.epoch,
+			       s->replay.rules, s->replay.done,
+			       s->replay.queued);
+	else
+		deltarec_reply(out, DR_WORD_NONE " ");
+	deltarec_reply(out, "%llu", st->gen);
+}
+
+static void info(struct deltarec_store *s, struct deltarec_reply *out)
+{
+	if (s->mode == DELTAREC_FAIL) {
+		deltarec_reply(out, DR_MODE_FAIL);
+		return;
+	}
+	spin_lock_irq(&s->lock);
+	info_locked(s, out);
+	spin_unlock_irq(&s->lock);
+}
+
+static void table(const struct deltarec *dt, struct deltarec_reply *out)
+{
+	char features[128];
+
+	deltarec_reply(out, "%s %s", dt->origin->name, dt->delta->name);
+	deltarec_print_features(&dt->f, features, sizeof(features));
+	if (strcmp(features, "0"))
+		deltarec_reply(out, " %s", features);
+}
+
+static void ima(const struct deltarec *dt, struct deltarec_reply *out)
+{
+	const struct deltarec_store *s = dt->s;
+	const struct target_type *type = dt->ti->type;
+
+	deltarec_reply(out, "target_name=%s,target_version=%u.%u.%u",
+		       type->name, type->version[0], type->version[1],
+		       type->version[2]);
+	deltarec_reply(out, ",origin_device_name=%s,delta_device_name=%s",
+		       dt->origin->name, dt->delta->name);
+	deltarec_reply(out, ",delta_uuid=%pU,block_sectors=%u",
+		       s->st.uuid, deltarec_block_sectors(s));
+	deltarec_reply(out, ",cache_mb=%u,queue_if_full=%c,discard_passdown=%c;",
+		       dt->f.cache_mb, dt->f.queue_if_full ? 'y' : 'n',
+		       dt->f.discard_passdown ? 'y' : 'n');
+}
+
+void deltarec_status(struct dm_target *ti, status_type_t type,
+		     unsigned int status_flags, char *result,
+		     unsigned int maxlen)
+{
+	struct deltarec_reply out = { .buf = result, .size = maxlen };
+	struct deltarec *dt = ti->private;
+
+	switch (type) {
+	case STATUSTYPE_INFO:
+		info(dt->s, &out);
+		break;
+	case STATUSTYPE_TABLE:
+		table(dt, &out);
+		break;
+	case STATUSTYPE_IMA:
+		ima(dt, &out);
+		break;
+	}
+}

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * store-open.c - delta devices that are in use, one store each.
+ *
+ * A store is found by its delta device and bound to one mapped device: a table
+ * that replaces the live one shares it, any other mapped device is refused.
+ * Opening reads and verifies; the first write happens when a table that uses
+ * the store is resumed, since one that is loaded may be cleared again.
+ */
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "deltarec.h"
+
+static DEFINE_MUTEX(registry_mutex);
+static LIST_HEAD(registry);
+
+/* --- mode, events, snapshots --------------------------------------------- */
+
+static void event_work(struct work_struct *work)
+{
+	struct deltarec_store *s = container_of(work, struct deltarec_store,
+						event_work);
+
+	mutex_lock(&s->ti_lock);
+	if (s->ti)
+		dm_table_event(s->ti->table);
+	mutex_unlock(&s->ti_lock);
+}
+
+void deltarec_event(struct deltarec_store *s)
+{
+	schedule_work(&s->event_work);
+}
+
+void deltarec_set_mode(struct deltarec_store *s, enum deltarec_mode mode,
+		       const char *why)
+{
+	unsigned long flags;
+	bool lower;
+
+	spin_lock_irqsave(&s->lock, flags);
+	lower = mode > s->mode;
+	if (lower)
+		WRITE_ONCE(s->mode, mode);
+	spin_unlock_irqrestore(&s->lock, flags);
+	if (!lower)
+		return;
+	DMERR("%s: %s: the device is %s from now on; close it and run 'dmdelta check'",
+	      s->name, why, mode == DELTAREC_RO ? "read-only" : "out of use");
+	wake_up_all(&s->ctl_wait);
+	deltarec_wake_parked(s);
+	deltarec_journal_kick(s);
+	deltarec_event(s);
+}
+
+struct deltarec_snap *deltarec_snap_alloc(void)
+{
+	/* A hundred bytes: such an allocation does not fail in practice. */
+	return kzalloc(sizeof(struct deltarec_snap),
+		       GFP_NOIO | __GFP_NOFAIL);
+}
+
+void deltarec_snap_publish(struct deltarec_store *s, struct deltarec_snap *new)
+{
+	struct deltarec_snap *old;
+
+	dr_store_snap(&s->st, &new->s);
+	old = rcu_dereference_protected(s->snap, lockdep_is_held(&s->lock));
+	rcu_assign_pointer(s->snap, new);
+	if (old)
+		kfree_rcu(old, rcu);
+}
+
+/* --- opening ------------------------------------------------------------- */
+
+static u64 delta_blocks(struct block_device *bdev)
+{
+	return bdev_nr_sectors(bdev) / DR_BLOCK_SECTORS;
+}
+
+/* Entries of each memtable: a quarter of the cache, but no more than fit */
+static u32 mem_entries(const struct deltarec_features *f, u64 blocks)
+{
+	u64 bytes = ((u64)f->cache_mb << 20) / 4;
+	u32 each = dr_mem_bytes(1u << 16) >> 16;
+	u64 n = div_u64(bytes, each + 1);
+
+	n = min(n, max_t(u64, blocks, 4096));
+	return clamp_t(u64, n, 4096, 1u << 20);
+}
+
+/* Half of the cache holds nodes */
+static unsigned int cache_nodes(const struct deltarec_features *f)
+{
+	return (f->cache_mb << 20 >> 1) / DR_BLOCK_SIZE;
+}
+
+static int alloc_queues(struct deltarec_store *s)
+{
+	unsigned int flags = WQ_UNBOUND | WQ_MEM_RECLAIM;
+
+	s->defer_wq = alloc_workqueue("deltarec_defer", flags, 0);
+	s->journal_wq = alloc_workqueue("deltarec_journal",
+					flags | WQ_HIGHPRI, 1);
+	s->meta_wq = alloc_ordered_workqueue("deltarec_meta", WQ_MEM_RECLAIM);
+	s->ctl_wq = alloc_workqueue("deltarec_ctl", WQ_UNBOUND, 0);
+	if (!s->defer_wq || !s->journal_wq || !s->meta_wq || !s->ctl_wq)
+		return -ENOMEM;
+	return 0;
+}
+
+static void store_init(struct deltarec_store *s)
+{
+	spin_lock_init(&s->lock);
+	mutex_init(&s->meta);
+	mutex_init(&s->ctl);
+	mutex_init(&s->ti_lock);
+	init_waitqueue_head(&s->ctl_wait);
+	INIT_LIST_HEAD(&s->list);
+	INIT_LIST_HEAD(&s->parked);
+	INIT_WORK(&s->meta_work, deltarec_meta_work);
+	INIT_WORK(&s->event_work, event_work);
+}
+
+static int store_alloc(struct deltarec_store *s,
+		       const struct deltarec_features *f)
+{
+	int r;
+
+	r = deltarec_era_init(&s->era);
+	if (!r)
+		r = deltarec_cache_init(&s->cache, cache_nodes(f));
+	if (!r)
+		r = deltarec_env_init(s);
+	if (!r)
+		r = deltarec_journal_init(s);
+	if (!r)
+		r = bioset_init(&s->bs, 64, offsetof(struct deltarec_piece, bio),
+				0);
+	if (!r)
+		r = alloc_queues(s);
+	if (r)
+		return r;
+	s->kcopyd = dm_kcopyd_client_create(NULL);
+	if (!IS_ERR(s->kcopyd))
+		return 0;
+	r = PTR_ERR(s->kcopyd);
+	s->kcopyd = NULL;
+	return r;
+}
+
+/* Nobody uses it any more; also after an allocation that failed half-way. */
+static void store_free(struct deltarec_store *s)
+{
+	WRITE_ONCE(s->stopping, true);
+	if (s->ctl_wq)
+		destroy_workqueue(s->ctl_wq);
+	if (s->meta_wq)
+		destroy_workqueue(s->meta_wq);
+	if (s->journal_wq)
+		destroy_workqueue(s->journal_wq);
+	if (s->defer_wq)
+		destroy_workqueue(s->defer_wq);
+	cancel_work_sync(&s->event_work);
+	if (s->kcopyd)
+		dm_kcopyd_client_destroy(s->kcopyd);
+	dr_replay_end(&s->st);
+	dr_store_close(&s->st);
+	bioset_exit(&s->bs);
+	deltarec_journal_exit(s);
+	deltarec_env_exit(s);
+	deltarec_cache_exit(&s->cache);
+	deltarec_era_exit(&s->era);
+	kfree(rcu_dereference_protected(s->snap, true));
+	kvfree(s);
+}
+
+static char *open_error(int r)
+{
+	switch (r) {
+	case -EMEDIUMTYPE:
+		return "The delta device is not formatted: use 'dmdelta format'";
+	case -EUCLEAN:
+		return "The delta device is damaged: see the log, use 'dmdelta check'";
+	case -EPROTONOSUPPORT:
+		return "The delta device needs a newer module";
+	case -ENXIO:
+		return "The delta device is smaller than it was";
+	case -ENOMEM:
+		return "Not enough memory: use a smaller cache_mb";
+	case -EIO:
+		return "The delta device cannot be read";
+	default:
+		return "The delta device cannot be opened";
+	}
+}
+
+static int open_new(struct deltarec *dt, struct deltarec_store **out)
+{
+	struct mapped_device *md = dm_table_get_md(dt->ti->table);
+	struct block_device *bdev = dt->delta->bdev;
+	struct deltarec_store *s;
+	u64 blocks = delta_blocks(bdev);
+	int r;
+
+	s = kvzalloc(sizeof(*s), GFP_KERNEL);
+	if (!s) {
+		dt->ti->error = open_error(-ENOMEM);
+		return -ENOMEM;
+	}
+	store_init(s);
+	s->delta = bdev;
+	s->dev = bdev->bd_dev;
+	s->md = md;
+	s->name = dm_device_name(md);
+	s->f = dt->f;
+	r = store_alloc(s, &dt->f);
+	if (!r)
+		r = dr_store_open(&s->st, blocks, mem_entries(&dt->f, blocks));
+	if (r) {
+		dt->ti->error = open_error(r);
+		store_free(s);
+		return r;
+	}
+	s->block_shift = ilog2(s->st.slot_blocks * DR_BLOCK_SECTORS);
+	*out = s;
+	return 0;
+}
+
+int deltarec_store_get(struct deltarec *dt)
+{
+	struct mapped_device *md = dm_table_get_md(dt->ti->table);
+	dev_t dev = dt->delta->bdev->bd_dev;
+	struct deltarec_store *s;
+	int r = 0;
+
+	mutex_lock(&registry_mutex);
+	list_for_each_entry(s, &registry, list)
+		if (s->dev == dev)
+			goto found;
+	r = open_new(dt, &s);
+	if (r)
+		goto out;
+	list_add(&s->list, &registry);
+found:
+	if (s->md != md) {
+		dt->ti->error = "The delta device is in use by another mapped device";
+		r = -EBUSY;
+	} else {
+		s->users++;
+		dt->s = s;
+	}
+out:
+	mutex_unlock(&registry_mutex);
+	return r;
+}
+
+void deltarec_store_put(struct deltarec *dt)
+{
+	struct deltarec_store *s = dt->s;
+
+	mutex_lock(&s->ti_lock);
+	if (s->ti == dt->ti)
+		s->ti = NULL;
+	mutex_unlock(&s->ti_lock);
+	mutex_lock(&registry_mutex);
+	if (!--s->users) {
+		list_del(&s->list);
+		store_free(s);
+	}
+	mutex_unlock(&registry_mutex);
+}
+
+/* --- first use ----------------------------------------------------------- */
+
+static int activate(struct deltarec_store *s)
+{
+	struct deltarec_snap *new;
+	int r = dr_store_activate(&s->st);
+
+	if (r) {
+		deltarec_set_mode(s, DELTAREC_FAIL,
+				  "the journal cannot be replayed");
+		return r;
+	}
+	new = deltarec_snap_alloc();
+	spin_lock_irq(&s->lock);
+	deltarec_snap_publish(s, new);
+	if (dr_reclaim_pending(&s->st))
+		s->st.reclaim_wanted = true;
+	spin_unlock_irq(&s->lock);
+	s->activated = true;
+	return 0;
+}
+
+static int grow(struct deltarec_store *s)
+{
+	u64 before = s->st.space.nr_blocks;
+	int r = dr_store_grow(&s->st, delta_blocks(s->delta));
+
+	if (r) {
+		deltarec_set_mode(s, DELTAREC_RO,
+				  "cannot use what the delta device has grown by");
+		return r;
+	}
+	if (s->st.space.nr_blocks > before)
+		DMINFO("%s: the delta device has grown from %llu to %llu blocks",
+		       s->name, before, s->st.space.nr_blocks);
+	return 0;
+}
+
+int deltarec_store_resume(struct deltarec *dt)
+{
+	struct deltarec_store *s = dt->s;
+	int r = 0;
+
+	mutex_lock(&s->meta);
+	if (!s->activated)
+		r = activate(s);
+	/* A device that may only be read resumes as such. */
+	if (!r && s->mode == DELTAREC_RW)
+		grow(s);
+	mutex_unlock(&s->meta);
+	if (r)
+		return r;
+	mutex_lock(&s->ti_lock);
+	s->ti = dt->ti;
+	mutex_unlock(&s->ti_lock);
+	spin_lock_irq(&s->lock);
+	s->f.queue_if_full = dt->f.queue_if_full;
+	s->f.discard_passdown = dt->f.discard_passdown;
+	s->suspending = false;
+	s->low_told = false;
+	spin_unlock_irq(&s->lock);
+	deltarec_kick_meta(s);
+	return 0;
+}
