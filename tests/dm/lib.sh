@@ -64,9 +64,10 @@ is() {
 	return 1
 }
 
-# like TEXT REGEX DESCRIPTION: extended regular expression
+# like TEXT REGEX DESCRIPTION: extended regular expression; ^ and $ are the
+# beginning and end of the whole text
 like() {
-	grep -qE -- "$2" <<<"$1" && { pass "$3"; return; }
+	[[ $1 =~ $2 ]] && { pass "$3"; return; }
 	fail "$3"
 	diag "got:    $1"
 	diag "wanted: /$2/"
@@ -82,7 +83,7 @@ cmd_fails() {
 	out=$("$@" 2>&1)
 	status=$?
 	if { [ "$want" = - ] && [ $status != 0 ] || [ "$want" = $status ]; } &&
-	   grep -qE -- "$text" <<<"$out"; then
+	   [[ $out =~ $text ]]; then
 		pass "refused: $*"
 		return
 	fi
@@ -198,3 +199,100 @@ open_pair() {
 	shift
 	must "$DMDELTA" open "$name" "$origin" "$delta" "$@"
 }
+
+# --- what a live device says ----------------------------------------------------
+
+# msg NAME WORD...: a message; prints the answer
+msg() {
+	local name=$1
+
+	shift
+	dmsetup message "$name" 0 "$*"
+}
+
+# The words of the status line, from the mode on
+status_of() { dmsetup status --noflush "$1" | cut -d' ' -f4-; }
+
+# status_word NAME N: 1 mode, 2 head, 3 parent, 7 space, 16 generation ...
+status_word() { status_of "$1" | cut -d' ' -f"$2"; }
+head_of() { status_word "$1" 2; }
+
+# All that a refused message must leave as it is: the epochs, and of the status
+# mode, head, parent, number of epochs, blocks of the head, replay.
+facts() {
+	msg "$1" epochs 0
+	status_of "$1" | cut -d' ' -f1-3,9,10,15
+}
+
+# checkpoint NAME [LABEL [frozen]]: prints the number
+checkpoint() { msg "$1" checkpoint "${@:2}"; }
+
+# rollback NAME EPOCH: with the suspend that it needs; prints the new head
+rollback() {
+	printf '%s\n' suspend "rollback $2" resume | dmbatch "$1" |
+		sed -n '2s/^= //p; s/^! /failed: /p'
+}
+
+# replay NAME KEEP|DROP FROM TO START+LEN...: prints what commit answers
+replay() {
+	local name=$1 later=$2 from=$3 to=$4 range
+
+	shift 4
+	{
+		echo "replay begin"
+		for range; do
+			echo "replay rule ${range%+*} ${range#*+} $from $to ${later}_later"
+		done
+		printf '%s\n' suspend "replay commit" resume
+	} | dmbatch "$name" | sed -n "$(($# + 3))"'s/^= //p; s/^! /failed: /p'
+}
+
+# expect NAME FILE DESCRIPTION: the device holds what the file does
+expect() {
+	local out
+
+	blockdev --flushbufs "$(dev_of "$1")"
+	out=$(cmp "$(dev_of "$1")" "$2" 2>&1) && { pass "$3"; return; }
+	fail "$3"
+	diag "$out" "differing 4 KiB blocks (first 20):" \
+		"$(cmp -l "$(dev_of "$1")" "$2" 2>/dev/null |
+			awk '{ print int(($1 - 1) / 4096) }' | uniq -c | head -n 20)"
+	return 1
+}
+
+# settle NAME: waits until reclaim has ended (word 14 is "-")
+settle() {
+	local i
+
+	for ((i = 0; i < 100; i++)); do
+		[ "$(status_word "$1" 14)" = - ] && return
+		sleep 0.2
+	done
+	return 1
+}
+
+# fio_verify DEVICE NAME [OPTION...]: writes, then reads back and compares
+fio_verify() {
+	local dev=$1 name=$2
+
+	shift 2
+	fio --name="$name" --filename="$dev" --direct=1 --ioengine=libaio \
+		--iodepth=16 --rw=randwrite --bs=4k --verify=crc32c \
+		--verify_fatal=1 --randrepeat=0 --group_reporting \
+		--output-format=terse --output="/tmp/case/fio-$name" "$@"
+}
+
+# json FILE PATH...: members of a JSON document, e.g. '$.head', one a line; a
+# document that is none, or has no such member, prints nothing
+json() {
+	local file=$1 path query=
+
+	shift
+	for path; do
+		query+="select json_extract(readfile('$file'), '$path');"
+	done
+	sqlite3 :memory: "$query" 2>/dev/null
+}
+
+# expect_sound DEVICE [DESCRIPTION]: 'dmdelta check' of a delta that is closed
+expect_sound() { ok "${2:-dmdelta check finds nothing}" "$DMDELTA" check "$1"; }

@@ -1,0 +1,165 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck source-path=SCRIPTDIR
+# shellcheck disable=SC2016,SC2034 # claims are evaluated later
+#
+# The demo in the VM, up to the power cut. Disks: origin, delta, record.
+cd /put || exit
+. ./guest-lib.sh
+. ./guest-work.sh
+. ./guest-intruder.sh
+mkdir -p $record /vault /run/work
+mount /dev/vm/disk2 $record || exit
+cd /
+
+victims() { sed 's,^\.,/vault,' $record/victims; }
+open_vault() { show "mount -o noatime $vault /vault"; }
+
+# ---------------------------------------------------------------------------------
+step 0 "A disk that remembers: a base image ($FS), and an empty delta device"
+
+depends=$(modinfo -F depends /put/dm-deltarec.ko | tr , ' ')
+# shellcheck disable=SC2086 # a list of names
+[ -z "$depends" ] || modprobe -a $depends
+show 'insmod /put/dm-deltarec.ko'
+show "blockdev --getro $origin		# the base image cannot be written to"
+show "dmdelta format $origin $delta"
+show "dmdelta open vault $origin $delta"
+open_vault
+record_day base
+look
+claim "every file is there, read through the device" same_sums base
+
+# ---------------------------------------------------------------------------------
+step 1 "Checkpoint, good work, checkpoint"
+
+show 'dmdelta checkpoint vault --label monday'
+good_work tuesday 60
+record_day tuesday
+show 'dmdelta checkpoint vault --label tuesday'
+look
+claim "tuesday's files and orders are those of the record" \
+	eval 'same_sums tuesday && same_table orders && same_table stock'
+
+# ---------------------------------------------------------------------------------
+step 2 "An intruder overwrites programs, a plan and pages of the database"
+
+say "  (and good work goes on meanwhile: nobody knows yet)"
+good_work wednesday 60 &
+intrude
+intruded=$?
+wait $!
+worked=$?
+record_day wednesday
+claim "the intruder and the good work of wednesday are both done" \
+	eval '[ $intruded = 0 ] && [ $worked = 0 ] && same_table orders'
+show 'dmdelta checkpoint vault --label wednesday'
+
+# ---------------------------------------------------------------------------------
+step 3 "Good work after it, checkpoint"
+
+good_work thursday 60
+record_day thursday
+show 'dmdelta checkpoint vault --label thursday'
+claim "all 180 orders were acknowledged, and are in the database" \
+	eval '[ "$(query "SELECT count(*) FROM twin.orders WHERE id > 300")" = 180 ] &&
+		same_table orders && same_table stock'
+
+# ---------------------------------------------------------------------------------
+step 4 "The damage is found: what, when and where"
+
+show_failure 'cd /vault && md5sum -c --quiet var/lib/dpkg/info/*.md5sums'
+show_failure 'test -z "$(grep -rIL . /vault/srv/documents | tee /dev/stderr)"	# text that is none'
+show_failure "sqlite3 $shop 'PRAGMA integrity_check' >/run/integrity"
+show 'head -n 4 /run/integrity'
+show 'dmdelta log vault'
+pages=$(sed -n 's/.*age \([0-9]*\):.*/\1/p' /run/integrity | sort -nu)
+claim "SQLite names all 40 pages that the intruder wrote, and no other" \
+	diff <(echo "$pages") $record/pages
+
+# What the commands above have named, for guest-ranges.sh
+found=$(cd /vault && md5sum -c --quiet var/lib/dpkg/info/*.md5sums 2>/dev/null |
+	sed -n 's,^\(.*\): FAILED$,/vault/\1,p'
+	grep -rIL . /vault/srv/documents)
+claim "the files found are those that the intruder wrote to" \
+	diff <(sort <<<"$found") <(victims | sort)
+printf '%s\n' "$found" "$shop@$(paste -sd, <<<"$pages")" >/run/found
+
+say ""
+show 'cut -c1-76 /run/found	# files, and the database with its pages'
+say "" "Which epoch wrote there, and where?" ""
+for pair in 'monday tuesday' 'tuesday wednesday' 'wednesday thursday'; do
+	show "dmdelta diff vault $pair | tail -n 3"
+	show "guest-ranges.sh vault $pair \$(cat /run/found) | tee /run/${pair#* } | paste -sd' '"
+done
+claim "nothing there on tuesday, the damage on wednesday" \
+	eval '[ ! -s /run/tuesday ] && [ -s /run/wednesday ]'
+claim "on thursday the plan's first half, nothing else" \
+	[ "$(awk -F+ '{ n += $2 } END { print n }' /run/thursday)" = 256 ]
+look
+measure nothing
+# for step 5: as it was before anybody tried to help
+cp /run/now $record/sums/damaged
+cp $shop $record/damaged.db
+
+# ---------------------------------------------------------------------------------
+step 5 "Roll back: the damage is gone, and so is the good work. Undo that"
+
+show 'umount /vault'
+show 'dmdelta rollback vault tuesday'
+open_vault
+look
+claim "every file is as it was on tuesday evening" same_sums tuesday
+show_claim "programs are as their packages' checksums say" \
+	'cd /vault && md5sum -c --quiet var/lib/dpkg/info/*.md5sums'
+claim "the database is whole" integrity $shop
+claim "but all 120 orders since are gone" [ "$(lacks orders)" = 120 ]
+say "" "# Do the same files own these blocks before and now? Only then may they be replayed."
+show_claim "they do" \
+	'guest-ranges.sh vault tuesday wednesday $(cat /run/found) | cmp - /run/wednesday'
+measure rollback
+say ""
+show 'umount /vault'
+show 'dmdelta undo vault'
+open_vault
+look
+claim "everything since tuesday is back, bad and good" \
+	eval 'same_sums damaged && cmp $shop $record/damaged.db'
+
+# ---------------------------------------------------------------------------------
+step 6 "Replay: all writes but wednesday's to the damaged blocks"
+
+say "  (in /run/wednesday: $(wc -l </run/wednesday) ranges, among them $(sort -R /run/wednesday | head -n 3 | paste -sd' ') ...)"
+show 'umount /vault'
+replay="dmdelta replay vault --from wednesday --to wednesday \$(sed 's/^/--range /' /run/wednesday)"
+show "$replay --dry-run"
+show "$replay"
+show_fsck
+open_vault
+show_claim "programs are as their packages' checksums say" \
+	'cd /vault && md5sum -c --quiet var/lib/dpkg/info/*.md5sums'
+show_claim "the database is whole" "sqlite3 $shop 'PRAGMA integrity_check' | grep -x ok"
+look
+claim "every file is as if there had been no intruder" same_sums thursday
+claim "the plan has its author's new first half and its old second half" \
+	cmp /vault/srv/documents/plan.txt $twin/srv/documents/plan.txt
+claim "every acknowledged order is there, and the old archive" \
+	eval 'same_table orders && same_table stock && same_table archive'
+claim "the database is, byte for byte, that of the record" \
+	cmp $shop $twin/srv/shop/shop.db
+measure replay
+say ""
+show 'dmdelta checkpoint vault --label repaired'
+show 'dmdelta log vault'
+
+# ---------------------------------------------------------------------------------
+step 7 "Power off without a shutdown, while orders come in"
+
+orders friday 5000 >/run/work/friday.sql
+(sqlite3 -bail "$shop" </run/work/friday.sql >/run/work/friday.log 2>&1) &
+sleep 3
+say "  (no sync, no umount, no shutdown)"
+finish 'done story'
+stty -F /dev/ttyS1 raw
+vm-poweroff
+sleep 60

@@ -1,0 +1,136 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Suspend, resume, reload, removal, unload and messages while I/O goes on.
+. "$(dirname "$0")/../lib.sh"
+
+make_pair 64 400
+open_pair v
+dev=$(dev_of v) sectors=$((64 * 2048))
+d=$(dmsetup table v | cut -d' ' -f4,5)
+
+# start_load: verified I/O in the background, reads of what was written included
+start_load() {
+	fio_verify $dev load --size=12m --loops="${1:-2}" --verify_backlog=256 --numjobs=2 \
+		--offset_increment=16m --iodepth=8 >load.out 2>&1 &
+	load=$!
+}
+end_load() { ok "$1: the data under it is right" wait $load; }
+alive() { kill -0 $load 2>/dev/null; }
+
+# --- suspend and resume --------------------------------------------------------------
+
+cycle() { # DESCRIPTION, lines for dmbatch on stdin, again and again while fio runs
+	local n=0
+
+	cat >commands
+	start_load "${2:-1}"
+	: >answers
+	while alive && [ $n -lt 40 ]; do
+		dmbatch v <commands >>answers
+		n=$((n + 1))
+	done
+	end_load "$1"
+	is "$(grep -c '^!' answers)" 0 "$1: no command failed"
+	ok "$1: more than once ($n times)" [ $n -ge 2 ]
+}
+
+cycle "suspend and resume" <<EOT
+suspend
+sleep 50
+status
+resume
+sleep 100
+EOT
+cycle "suspend without flush" <<EOT
+suspend noflush
+sleep 50
+resume
+sleep 100
+EOT
+cycle "reload with other features" <<EOT
+load $sectors deltarec $d 2 cache_mb 8
+suspend
+table
+resume
+sleep 50
+load $sectors deltarec $d 3 cache_mb 32 queue_if_full
+suspend noflush
+resume
+sleep 50
+load $sectors deltarec $d
+clear
+load $sectors deltarec $d 1 error_if_full
+suspend
+resume
+sleep 50
+EOT
+like "$(dmsetup table v)" ' 1 error_if_full$' "the last table is the one that counts"
+cycle "checkpoints and rollbacks of nothing" <<EOT
+checkpoint
+suspend
+checkpoint
+resume
+diff 1 2 0
+status
+sleep 50
+EOT
+
+# --- messages at once -----------------------------------------------------------------
+
+start_load 2
+(
+	echo '15* checkpoint' | dmbatch v >c1
+) &
+(
+	echo '15* checkpoint - frozen' | dmbatch v >c2
+) &
+(
+	for i in {1..15}; do echo "diff 0 $i 0"; echo "epochs 0"; echo "sleep 20"; done | dmbatch v >c3
+) &
+(
+	for i in {2..20}; do echo "drop $i"; echo "sleep 20"; done | dmbatch v >c4
+) &
+for i in {1..10}; do
+	printf '%s\n' "replay begin" "replay rule 0 $sectors 1 1 keep_later" status "replay abort" "sleep 10"
+done | dmbatch v >c5 &
+echo '100* status' | dmbatch v >c6
+end_load "all messages at once"
+wait
+is "$(cat c1 c2 | grep -c '^= [0-9]')" 30 "30 checkpoints succeeded"
+is "$(cat c1 c2 | sort | uniq -d | grep -c .)" 0 "each sealed another epoch"
+is "$(grep -vcE '^= rw ' c6)" 0 "status was there all the time"
+diag "drops: $(grep -c '^=  *[0-9]' c4) done; replays: $(grep -c '^= [0-9]*$' c5) steps done"
+is "$(cat c3 c4 c5 | grep '^!' | grep -vcE 'No such file|busy|No data|No such device')" 0 \
+	"what failed said that it was too early or in use"
+like "$(status_of v)" '^rw .* - [0-9]+$' "no replay is left open"
+
+# --- removal, unloading ------------------------------------------------------------------
+
+exec 7<$dev
+cmd_fails - 'busy' dmsetup remove v
+cmd_fails - . rmmod dm_deltarec
+ok "a table can be replaced while the device is open" dmsetup reload v --table "0 $sectors deltarec $d"
+ok "... and resumed" dmsetup resume v
+exec 7<&-
+dd if=/dev/urandom of=pattern bs=1M count=8 status=none
+dd if=pattern of=$dev bs=1M oflag=direct status=none
+ok "remove right after writes" dmsetup remove v
+open_pair v
+is "$(cmp -n 8388608 pattern $dev 2>&1)" "" "they are there"
+start_load 1
+dmsetup remove --deferred v
+end_load "deferred removal"
+for i in {1..20}; do
+	dmsetup info v >/dev/null 2>&1 || break
+	sleep 0.2
+done
+not_ok "the device goes with its last user" dmsetup info v
+expect_sound "$delta"
+ok "a table that is loaded and cleared" dmsetup create --notable v
+dmsetup reload v --table "0 $sectors deltarec $d"
+before=$(dd if="$delta" bs=4k count=2 status=none | sha256sum)
+dmsetup clear v
+dmsetup remove v
+is "$(dd if="$delta" bs=4k count=2 iflag=direct status=none | sha256sum)" "$before" "... writes nothing"
+ok "unload" rmmod dm_deltarec
+finish

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * model.h - the model test: one history of a store on a simulated disk.
+ *
+ * embed.c plays the embedder as the kernel does it, with several requests in
+ * flight; write.c and past.c are the operations of users; crash.c cuts the
+ * power and starts again; verify.c holds the store against the oracle.
+ *
+ * Functions that do I/O return 0 or -EIO once the disk has died; anything
+ * else that goes wrong ends the history in fail().
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "oracle.h"
+#include "recover.h"
+#include "sim-disk.h"
+
+enum io_kind { IO_READ, IO_FIRST, IO_INPLACE };
+
+struct io {			/* a request in flight */
+	struct io *next;
+	enum io_kind kind;
+	u64 block;
+	u32 n;			/* blocks */
+	u64 slot;
+	u32 epoch;
+	u64 era;
+	bool merged;
+	bool on_disk;
+	u32 s0;			/* sectors of the block that are concerned */
+	u32 sn;
+	u64 *val;
+};
+
+enum pend_kind {		/* control record that is not durable yet */
+	PEND_NONE, PEND_SEAL, PEND_ROLLBACK, PEND_REPLAY, PEND_DROP,
+	PEND_ABORT,
+};
+
+struct model {
+	u64 seed;
+	struct rng rng;
+	bool verbose;
+	jmp_buf failed;
+	struct sim_disk disk;
+	struct dr_env env;
+	struct dr_store *st;
+	struct oracle o;
+	u32 spb;		/* sectors in a block */
+	u32 percent[16];	/* profile: weights of the operations */
+	u32 mem_max;
+	u32 lazy;		/* percent: how seldom merges are made */
+
+	struct io *io;		/* in flight */
+	u32 nr_io;
+	u64 era;
+	u64 tag;		/* of the last write */
+
+	u8 jbuf[8 * DR_BLOCK_SIZE];
+	int jn;			/* blocks of the group under way */
+	bool jdone;		/* it has been written */
+	u64 barriers;
+	u64 barrier_tried;
+
+	enum pend_kind pend;
+	u64 pend_era;		/* what began before it drains */
+	u32 pend_sealed;
+	u32 pend_head;
+	u32 pend_other;		/* replay's epoch, or the one dropped */
+	char pend_label[DR_LABEL_MAX + 1];
+
+	bool committing;	/* inside commit_lock */
+	bool merging;		/* a merge has steps left */
+	bool release;		/* due when the era has drained */
+	bool release_final;
+	u64 release_era;
+
+	struct dr_rule rule[16];	/* of the open replay */
+	u32 nr_rules;
+	bool clean_replay;	/* nothing written since it began */
+	u64 counted;
+	u32 nr_ops;
+};
+
+void fail(struct model *m, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
+void say(struct model *m, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#define ull(x)	((unsigned long long)(x))
+
+static inline bool dead(const struct model *m)
+{
+	return m->disk.dead;
+}
+
+static inline void lock(struct model *m)
+{
+	m->env.lock(m->env.ctx);
+}
+
+static inline void unlock(struct model *m)
+{
+	m->env.unlock(m->env.ctx);
+}
+
+/* A result of the core: errors are allowed only when the disk has died. */
+int check_ret(struct model *m, const char *what, int r);
+
+/* embed.c */
+int lookup(struct model *m, const struct dr_snap *snap,
+	   const struct dr_lineage *l, u32 epoch, u64 block, u64 max,
+	   struct dr_state *s);
+int lookup_head(struct model *m, u64 block, u64 max, struct dr_state *s);
+u64 read_sector(struct model *m, const struct dr_state *s, u64 block, u32 i);
+struct io *io_start(struct model *m, enum io_kind kind, u64 block, u32 n,
+		    u64 slot, u32 epoch);
+int io_write(struct model *m, struct io *io);
+int io_end(struct model *m, struct io *io);
+int io_end_random(struct model *m);
+int io_drain(struct model *m, u64 era);
+/* End whatever first writes are pending in these blocks */
+int io_wait_blocks(struct model *m, u64 block, u64 n, bool all);
+void io_forget(struct model *m);
+int journal_fill(struct model *m);
+int journal_write(struct model *m);
+int journal_pump(struct model *m);
+int flush_all(struct model *m);
+int ctl_pump(struct model *m);
+int merge_step(struct model *m);
+int release(struct model *m);
+int merge_all(struct model *m);
+int make_room(struct model *m);
+
+/* write.c */
+int op_write(struct model *m);
+int op_partial(struct model *m);
+int op_discard(struct model *m);
+int op_read(struct model *m);
+
+/* past.c */
+int op_checkpoint(struct model *m);
+int op_rollback(struct model *m);
+int op_replay(struct model *m);
+int op_drop(struct model *m);
+int op_reclaim(struct model *m);
+int op_grow(struct model *m);
+void ctl_done(struct model *m);
+void sync_gone(struct model *m);
+
+/* crash.c */
+int op_reopen(struct model *m);
+void crash_and_open(struct model *m);
+void open_store(struct model *m);
+
+/* verify.c */
+void verify_head(struct model *m);
+void verify_epochs(struct model *m);
+void verify_diff(struct model *m, u32 from, u32 to);
+void verify_space(struct model *m);
+void verify_metadata(struct model *m);
+u32 random_sealed(struct model *m, bool lineage_only);
+
+#endif

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * past.c - checkpoints, and what looks at or changes the past.
+ */
+#include "model.h"
+
+static void pend(struct model *m, enum pend_kind kind, u32 sealed, u32 other)
+{
+	m->pend = kind;
+	m->pend_sealed = sealed;
+	m->pend_head = m->st->head;
+	m->pend_other = other;
+	m->pend_era = m->era;
+	m->pend_label[0] = 0;
+}
+
+/* The pending control record is durable. */
+void ctl_done(struct model *m)
+{
+	struct or_epoch *e;
+
+	say(m, "control record of kind %d is durable", m->pend);
+	switch (m->pend) {
+	case PEND_REPLAY:
+		or_exact(&m->o, m->pend_other);
+		dr_replay_end(m->st);
+		/* fall through */
+	case PEND_SEAL:
+	case PEND_ROLLBACK:
+		or_exact(&m->o, m->pend_sealed);
+		e = or_find(&m->o, m->pend_sealed);
+		strcpy(e->label, m->pend_label);
+		break;
+	case PEND_DROP:
+		or_find(&m->o, m->pend_other)->dropped = true;
+		break;
+	default:
+		break;
+	}
+	m->pend = PEND_NONE;
+	dr_store_free_old(m->st);
+}
+
+static void pick_label(struct model *m, char *label)
+{
+	*label = 0;
+	if (chance(&m->rng, 20))
+		snprintf(label, DR_LABEL_MAX, "l%u", rnd(&m->rng, 6));
+}
+
+static bool label_used(const struct model *m, const char *label)
+{
+	u32 i;
+
+	for (i = 0; *label && i < m->o.nr; i++)
+		if (!m->o.e[i]->dropped && !strcmp(m->o.e[i]->label, label))
+			return true;
+	return false;
+}
+
+int op_checkpoint(struct model *m)
+{
+	char label[DR_LABEL_MAX + 1];
+	s64 r;
+
+	if (ctl_pump(m))
+		return -EIO;
+	pick_label(m, label);
+	for (;;) {
+		r = check_ret(m, "prepare", dr_store_prepare(m->st));
+		if (r < 0)
+			return r;
+		lock(m);
+		r = dr_store_seal(m->st, label, 0, m->nr_ops);
+		unlock(m);
+		if (r != -EAGAIN)
+			break;
+		if (make_room(m))
+			return -EIO;
+	}
+	if (r == -EEXIST && label_used(m, label))
+		return 0;
+	if (r < 0 || label_used(m, label))
+		fail(m, "seal: %lld", (long long)r);
+	say(m, "checkpoint %lld '%s', head %u", (long long)r, label,
+	    m->st->head);
+	or_add(&m->o, m->st->head, r);
+	m->era++;
+	pend(m, PEND_SEAL, r, 0);
+	strcpy(m->pend_label, label);
+	/* Mostly the caller waits; then others go on meanwhile. */
+	return chance(&m->rng, 30) ? ctl_pump(m) : 0;
+}
+
+/* A sealed, retained epoch or 0 */
+u32 random_sealed(struct model *m, bool lineage_only)
+{
+	u32 i, n = 0, id = 0;
+
+	for (i = 0; i < m->o.nr; i++) {
+		const struct or_epoch *e = m->o.e[i];
+
+		if (!e->sealed || e->dropped ||
+		    (m->pend == PEND_DROP && m->pend_other == e->id) ||
+		    (lineage_only && !or_descends(&m->o, m->st->head, e->id)))
+			continue;
+		if (!rnd(&m->rng, ++n))
+			id = e->id;
+	}
+	return id;
+}
+
+/* Nothing in flight, all recorded and flushed, no control record pending */
+static int quiesce(struct model *m)
+{
+	int r = ctl_pump(m);
+
+	if (!r)
+		r = io_drain(m, ~0ULL);
+	return r ? r : flush_all(m);
+}
+
+int op_rollback(struct model *m)
+{
+	u32 to = random_sealed(m, false), sealed = m->st->head;
+	s64 r;
+
+	if (m->st->replay)
+		return 0;
+	if (chance(&m->rng, 5))
+		to = 0;
+	r = quiesce(m);
+	if (r)
+		return r;
+	r = dr_store_rollback(m->st, to, m->nr_ops);
+	if (r < 0)
+		fail(m, "rollback to %u: %lld", to, (long long)r);
+	say(m, "rollback to %u, head %u", to, m->st->head);
+	or_add(&m->o, m->st->head, to);
+	pend(m, PEND_ROLLBACK, sealed, 0);
+	return ctl_pump(m);
+}
+
+/* --- replay -------------------------------------------------------------- */
+
+static int replay_begin(struct model *m)
+{
+	s64 r;
+
+	if (op_checkpoint(m) || ctl_pump(m) || merge_all(m))
+		return -EIO;
+	r = dr_replay_begin(m->st);
+	if (r < 0)
+		fail(m, "replay begin: %lld", (long long)r);
+	say(m, "replay begin: %lld", (long long)r);
+	m->nr_rules = 0;
+	m->counted = m->st->published;
+	return 0;
+}
+
+static int replay_rule(struct model *m)
+{
+	u32 from = random_sealed(m, true), to = random_sealed(m, true);
+	u64 start = rnd(&m->rng, m->o.nr_sectors), len;
+	struct dr_rule *rule = m->rule + m->nr_rules;
+	s64 r;
+
+	if (!from || m->nr_rules == ARRAY_SIZE(m->rule))
+		return 0;
+	len = 1 + rnd(&m->rng, m->o.nr_sectors - start);
+	if (chance(&m->rng, 40)) {
+		start = 0;
+		len = m->o.nr_sectors;
+	}
+	r = dr_rule_make(m->st, rule, start, len, min(from, to), max(from, to),
+			 chance(&m->rng, 35));
+	if (r == -ENODATA)
+		return 0;
+	if (r)
+		fail(m, "rule: %lld", (long long)r);
+	r = dr_replay_rule(m->st, rule);
+	if (r != ++m->nr_rules)
+		fail(m, "rule: %lld", (long long)r);
+	say(m, "rule %llu+%llu epochs %u..%u%s", ull(rule->block),
+	    ull(rule->len), rule->from, rule->to,
+	    rule->drop_later ? " drop later" : "");
+	return 0;
+}
+
+static int replay_step(struct model *m)
+{
+	int r = merge_all(m);
+
+	if (!r)
+		r = release(m);
+	if (r)
+		return r;
+	r = dr_replay_step(m->st);
+	say(m, "replay step: %d", r);
+	r = check_ret(m, "replay step", r);
+	if (r == 1) {
+		m->release = true;
+		m->release_final = false;
+		m->release_era = ++m->era;
+	}
+	return r < 0 ? r : 0;
+}
+
+static bool excluded(const struct model *m, u64 block, u32 epoch, u32 cut)
+{
+	u32 i;
+
+	if (epoch >= cut)
+		return true;
+	for (i = 0; i < m->nr_rules; i++)
+		if (block - m->rule[i].block < m->rule[i].len &&
+		    epoch >= m->rule[i].from && epoch <= m->rule[i].to)
+			return true;
+	return false;
+}
+
+/* First epoch from which on a block loses everything */
+static u32 cut_of(const struct model *m, u64 block)
+{
+	const struct or_epoch *e;
+	u32 i, cut = ~0u;
+
+	for (e = or_find(&m->o, m->st->head); e;
+	     e = or_find(&m->o, e->parent)) {
+		if (!e->ver[block])
+			continue;
+		for (i = 0; i < m->nr_rules; i++)
+			if (m->rule[i].drop_later &&
+			    block - m->rule[i].block < m->rule[i].len &&
+			    e->id >= m->rule[i].from && e->id <= m->rule[i].to)
+				cut = min(cut, m->rule[i].from);
+	}
+	return cut;
+}
+
+/* What the replay leaves of a block: newest version that is not excluded */
+static const struct or_ver *survivor(const struct model *m, u64 block)
+{
+	const struct or_epoch *e;
+	u32 cut = cut_of(m, block);
+
+	for (e = or_find(&m->o, m->st->head); e; e = or_find(&m->o, e->parent))
+		if (e->ver[block] && !excluded(m, block, e->id, cut))
+			return e->ver[block];
+	return NULL;
+}
+
+static u64 slot_of(const struct or_ver *v)
+{
+	return v ? v->slot : DR_SLOT_ORIGIN;
+}
+
+/* The sealed replay, and the head that it was computed from */
+static u64 or_replay(struct model *m, struct or_epoch *to)
+{
+	struct or_ver *hole = calloc(1, sizeof(*hole) + m->spb * sizeof(u64));
+	const struct or_ver *v;
+	u64 b, n = 0;
+	u32 i;
+
+	hole->slot = DR_SLOT_ORIGIN;
+	for (b = 0; b < m->o.nr_blocks; b++) {
+		v = survivor(m, b);
+		if (slot_of(v) == slot_of(or_state(&m->o, m->st->head, b)))
+			continue;
+		for (i = 0; i < m->spb; i++)
+			hole->val[i] = OR_ORIGIN | (b * m->spb + i);
+		or_set(&m->o, to->id, b, v ? v : hole);
+		n++;
+	}
+	free(hole);
+	return n;
+}
+
+static int count_rule(struct model *m, u64 *changed)
+{
+	struct dr_replay_count c;
+	u64 cursor = 0;
+	int r;
+
+	*changed = 0;
+	do {
+		r = dr_replay_count(m->st, m->rule, cursor, &c);
+		if (check_ret(m, "count", r) < 0)
+			return -EIO;
+		*changed += c.changed;
+		cursor = c.next;
+	} while (cursor != ~0ULL);
+	return 0;
+}
+
+static int replay_commit(struct model *m)
+{
+	u32 id = m->st->replay->epoch, sealed = m->st->head;
+	u64 counted = ~0ULL, changed, n;
+	struct or_epoch *e;
+	int r;
+
+	r = quiesce(m);
+	if (!r)
+		r = merge_all(m);
+	if (!r && m->nr_rules == 1 && m->counted == m->st->published)
+		r = count_rule(m, &counted);
+	e = or_add(&m->o, id, sealed);
+	n = or_replay(m, e);
+	while (!r) {
+		r = check_ret(m, "replay commit",
+			      dr_replay_commit(m->st, m->nr_ops));
+		if (r != 1)
+			break;
+		m->release = true;
+		m->release_final = false;
+		m->release_era = ++m->era;
+		r = release(m);
+	}
+	if (r) {
+		or_remove(&m->o, id);
+		return r;
+	}
+	changed = m->st->replay->changed;
+	say(m, "replay %u committed, %llu changed, head %u", id, ull(changed),
+	    m->st->head);
+	or_add(&m->o, m->st->head, id);
+	pend(m, PEND_REPLAY, sealed, id);
+	if (changed != n || (counted != ~0ULL && counted != changed))
+		fail(m, "replay changed %llu, counted %llu, should be %llu",
+		     ull(changed), ull(counted), ull(n));
+	return ctl_pump(m);
+}
+
+/* All of it at once: then the dry run can be compared as well. */
+static int replay_whole(struct model *m)
+{
+	int r = replay_begin(m);
+
+	if (!r)
+		r = replay_rule(m);
+	return r ? r : replay_commit(m);
+}
+
+int op_replay(struct model *m)
+{
+	int r;
+
+	if (!m->st->replay)
+		return chance(&m->rng, 30) ? replay_whole(m) : replay_begin(m);
+	switch (rnd(&m->rng, 8)) {
+	case 0:
+	case 1:
+	case 2:
+		return replay_rule(m);
+	case 3:
+	case 4:
+		return replay_step(m);
+	case 5:
+	case 6:
+		return replay_commit(m);
+	}
+	if (ctl_pump(m))
+		return -EIO;
+	r = check_ret(m, "abort", dr_replay_abort(m->st));
+	if (r)
+		return r;
+	say(m, "replay aborted");
+	pend(m, PEND_ABORT, 0, 0);
+	return 0;
+}
+
+/* --- drop, reclaim, grow ------------------------------------------------- */
+
+int op_drop(struct model *m)
+{
+	u32 id = random_sealed(m, false);
+	int r;
+
+	if (!id || m->st->replay)
+		return 0;
+	r = ctl_pump(m);
+	if (r)
+		return r;
+	lock(m);
+	r = dr_store_drop(m->st, id);
+	unlock(m);
+	if (r)
+		fail(m, "drop %u: %d", id, r);
+	say(m, "drop %u", id);
+	pend(m, PEND_DROP, 0, id);
+	return chance(&m->rng, 50) ? ctl_pump(m) : 0;
+}
+
+/* Nobody who is retained may see what an epoch that is gone had. */
+static void check_gone(struct model *m, const struct or_epoch *gone)
+{
+	u64 b;
+	u32 i;
+
+	for (b = 0; b < m->o.nr_blocks; b++)
+		for (i = 0; gone->ver[b] && i < m->o.nr; i++)
+			if (!m->o.e[i]->dropped &&
+			    or_writer(&m->o, m->o.e[i]->id, b) == gone->id)
+				fail(m, "epoch %u is gone, but %u needs block %llu",
+				     gone->id, m->o.e[i]->id, ull(b));
+}
+
+/* Epochs that reclaim has taken out of the table */
+void sync_gone(struct model *m)
+{
+	u32 i, k;
+
+	for (i = 0; i < m->o.nr;) {
+		struct or_epoch *e = m->o.e[i];
+
+		if (!e->dropped || dr_epochs_find(&m->st->epochs, e->id)) {
+			i++;
+			continue;
+		}
+		check_gone(m, e);
+		for (k = 0; k < m->o.nr; k++)
+			if (m->o.e[k]->parent == e->id)
+				m->o.e[k]->parent = e->parent;
+		say(m, "epoch %u is gone", e->id);
+		or_remove(&m->o, e->id);
+	}
+}
+
+int op_reclaim(struct model *m)
+{
+	u32 n = chance(&m->rng, 50) ? 1 : 1000;
+	int r, more = 1;
+
+	while (more && n--) {
+		r = merge_all(m);
+		if (!r)
+			r = release(m);
+		if (r)
+			return r;
+		more = dr_reclaim_step(m->st);
+		say(m, "reclaim step: %d", more);
+		more = check_ret(m, "reclaim", more);
+		if (more < 0)
+			return more;
+		m->release = true;
+		m->release_final = false;
+		m->release_era = ++m->era;
+		sync_gone(m);
+	}
+	return 0;
+}
+
+int op_grow(struct model *m)
+{
+	u64 nr = m->disk.nr + rnd(&m->rng, m->disk.max - m->disk.nr + 1);
+	int r = ctl_pump(m);
+
+	if (!r)
+		r = io_drain(m, ~0ULL);
+	if (!r)
+		r = release(m);
+	if (r)
+		return r;
+	m->disk.nr = nr;
+	say(m, "grow to %llu", ull(nr));
+	return check_ret(m, "grow", dr_store_grow(m->st, nr)) < 0 ? -EIO : 0;
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dmbatch.c - many device-mapper commands without a process for each.
+ *
+ * usage: dmbatch [-B bytes] NAME <COMMANDS
+ *   -B  the buffer that the kernel gets for an answer, for tests of paging
+ *
+ * A line is "suspend", "suspend noflush", "resume", "status", "table", "load
+ * SECTORS TARGET ARGUMENT...", "clear", "sleep MILLISECONDS", or a message for
+ * the target; "5* LINE" does it five times. For each a line is printed: "=
+ * answer" with | for a new line, or "! error".
+ * Exit status: 1 if any failed.
+ */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "dm-send.h"
+
+static uint32_t room = DM_SEND_MAX;
+
+static int command(const char *name, const char *line)
+{
+	const char *reply = "";
+	int ret = 0;
+
+	if (!strcmp(line, "suspend"))
+		ret = dm_send(name, DM_DEV_SUSPEND, DM_SUSPEND_FLAG, NULL, room,
+			      &reply);
+	else if (!strcmp(line, "suspend noflush"))
+		ret = dm_send(name, DM_DEV_SUSPEND, DM_SUSPEND_FLAG |
+			      DM_NOFLUSH_FLAG, NULL, room, &reply);
+	else if (!strcmp(line, "resume"))
+		ret = dm_send(name, DM_DEV_SUSPEND, 0, NULL, room, &reply);
+	else if (!strcmp(line, "status"))
+		ret = dm_send(name, DM_TABLE_STATUS, DM_NOFLUSH_FLAG, NULL,
+			      room, &reply);
+	else if (!strcmp(line, "table"))
+		ret = dm_send(name, DM_TABLE_STATUS, DM_STATUS_TABLE_FLAG, NULL,
+			      room, &reply);
+	else if (!strcmp(line, "clear"))
+		ret = dm_send(name, DM_TABLE_CLEAR, 0, NULL, room, &reply);
+	else if (!strncmp(line, "load ", 5))
+		ret = dm_send(name, DM_TABLE_LOAD, 0, line + 5, room, &reply);
+	else if (!strncmp(line, "sleep ", 6))
+		usleep(1000 * atoi(line + 6));
+	else
+		ret = dm_send(name, DM_TARGET_MSG, 0, line, room, &reply);
+	printf("%s ", ret ? "!" : "=");
+	if (ret)
+		fputs(strerror(-ret), stdout);
+	for (; *reply; reply++)
+		putchar(*reply == '\n' ? '|' : *reply);
+	putchar('\n');
+	fflush(stdout);
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	int c, n, times, failed = 0;
+	char line[65536];
+
+	while ((c = getopt(argc, argv, "B:")) != -1)
+		if (c != 'B' || !(room = atoi(optarg)) || room > DM_SEND_MAX)
+			return 2;
+	if (optind != argc - 1)
+		return 2;
+	while (fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = '\0';
+		n = 0;
+		if (sscanf(line, "%d* %n", &times, &n) != 1 || !n)
+			n = 0, times = 1;
+		while (times--)
+			failed |= command(argv[optind], line + n) != 0;
+	}
+	return failed;
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * map-test.c - what a block contains, seen from an epoch.
+ */
+#include "mem-env.h"
+
+static struct mem_txn x;
+static struct dr_root root;
+static struct dr_batch b;
+static struct dr_memtable active, frozen;
+static struct dr_epochs t;
+static u32 slot_blocks;
+
+static void begin(u32 epochs, u32 slot)
+{
+	u32 i;
+
+	slot_blocks = slot;
+	mem_txn_init(&x, 8192, slot);
+	memset(&root, 0, sizeof(root));
+	memset(&t, 0, sizeof(t));
+	dr_batch_init(&b, &x.m.env, &dr_tree_map, 50000);
+	dr_mem_init(&active, &x.m.env, 1000);
+	dr_mem_init(&frozen, &x.m.env, 1000);
+	dr_epochs_reserve(&t, &x.m.env, epochs + 1);
+	for (i = 1; i <= epochs; i++)
+		dr_epochs_add(&t, i, i - 1, DR_EPOCH_SEALED, 0);
+}
+
+static void end(void)
+{
+	dr_batch_exit(&b, &x.m.env);
+	dr_mem_exit(&active, &x.m.env);
+	dr_mem_exit(&frozen, &x.m.env);
+	dr_epochs_exit(&t, &x.m.env);
+	mem_txn_exit(&x);
+}
+
+static void put(u64 block, u16 len, u32 epoch, u64 slot)
+{
+	struct dr_map m = { .block = block, .len = len, .epoch = epoch,
+			    .slot = slot };
+
+	dr_map_encode(dr_batch_at(&b, b.nr), &m);
+	b.del[b.nr++] = 0;
+}
+
+static void build(void)
+{
+	assert_int_equal(mem_txn_apply(&x, &root, &b), 0);
+	b.nr = 0;
+}
+
+/* The same answer with and without waiting */
+static struct dr_state look(u32 epoch, u64 block, u64 max)
+{
+	struct dr_lineage *l = dr_lineage_make(&t, &x.m.env, epoch);
+	struct dr_snap snap = { .active = &active, .frozen = &frozen,
+				.map = root, .lineage = l, .head = epoch };
+	struct dr_state st, slow;
+	struct dr_cursor c;
+	struct dr_want want;
+	int r;
+
+	for (;;) {
+		x.m.env.enter(&x.m);
+		r = dr_map_lookup(&x.m.env, &snap, l, epoch, block, max,
+				  slot_blocks, &st, &want);
+		x.m.env.leave(&x.m);
+		if (r != -EAGAIN)
+			break;
+		assert_int_equal(dr_tree_load(&x.m.env, x.uuid, &want), 0);
+	}
+	assert_int_equal(r, 0);
+	assert_in_range(st.len, 1, max);
+	if (!active.used && !frozen.used) {
+		dr_cursor_init(&c, &x.m.env, x.uuid, &dr_tree_map, &root);
+		assert_int_equal(dr_map_state(&c, l, epoch, block, max,
+					      slot_blocks, &slow), 0);
+		assert_true(slow.slot == st.slot && slow.len == st.len &&
+			    slow.epoch == st.epoch);
+		dr_cursor_exit(&c);
+	}
+	free(l);
+	return st;
+}
+
+static void is(struct dr_state s, u64 slot, u64 len, u32 epoch)
+{
+	assert_true(s.slot == slot);
+	assert_int_equal(s.len, len);
+	assert_int_equal(s.epoch, epoch);
+}
+
+static void what_was_never_written_is_the_origin_s(void **state)
+{
+	begin(3, 1);
+	is(look(3, 0, 1000), DR_SLOT_ORIGIN, 1000, 0);
+	is(look(0, 7, 1), DR_SLOT_ORIGIN, 1, 0);
+	end();
+}
+
+static void a_run_and_the_holes_around_it(void **state)
+{
+	begin(3, 16);
+	put(100, 50, 2, 1600);
+	build();
+	is(look(3, 0, 1000), DR_SLOT_ORIGIN, 100, 0);
+	is(look(3, 99, 1000), DR_SLOT_ORIGIN, 1, 0);
+	is(look(3, 100, 1000), 1600, 50, 2);
+	is(look(3, 110, 1000), 1760, 40, 2);
+	is(look(3, 149, 1000), 1600 + 49 * 16, 1, 2);
+	is(look(3, 150, 1000), DR_SLOT_ORIGIN, 1000, 0);
+	is(look(3, 120, 5), 1600 + 20 * 16, 5, 2);
+	is(look(1, 100, 1000), DR_SLOT_ORIGIN, 50, 0);
+	is(look(1, 120, 1000), DR_SLOT_ORIGIN, 30, 0);
+	is(look(1, 50, 1000), DR_SLOT_ORIGIN, 50, 0);
+	end();
+}
+
+static void zeroes_and_origin_do_not_advance(void **state)
+{
+	begin(3, 16);
+	put(100, 50, 2, DR_SLOT_ZERO);
+	put(100, 50, 3, DR_SLOT_ORIGIN);
+	build();
+	is(look(2, 110, 1000), DR_SLOT_ZERO, 40, 2);
+	is(look(3, 110, 1000), DR_SLOT_ORIGIN, 40, 3);
+	end();
+}
+
+static void each_epoch_sees_its_version(void **state)
+{
+	u32 e;
+
+	begin(20, 1);
+	for (e = 2; e <= 20; e += 2)
+		put(100, 10, e, 1000 * e);
+	build();
+	for (e = 1; e <= 20; e++) {
+		if (e == 1) {
+			is(look(e, 105, 9), DR_SLOT_ORIGIN, 5, 0);
+			continue;
+		}
+		is(look(e, 100, 9), 1000 * (e & ~1), 9, e & ~1);
+		is(look(e, 105, 9), 1000 * (e & ~1) + 5, 5, e & ~1);
+	}
+	end();
+}
+
+static void stacks_taller_than_a_leaf(void **state)
+{
+	u32 e, n = 2000;
+
+	begin(n, 1);
+	put(0, 1, 1, 5);
+	for (e = 1; e <= n; e++)
+		put(100, 10, e, 100000 + 10 * e);
+	put(110, 1, 1, 6);
+	build();
+	assert_true(root.level >= 1);
+	for (e = 1; e <= n; e += 13) {
+		is(look(e, 100, 100), 100000 + 10 * e, 10, e);
+		is(look(e, 109, 100), 100009 + 10 * e, 1, e);
+		is(look(e, 110, 1), 6, 1, 1);
+		is(look(e, 50, 1000), DR_SLOT_ORIGIN, 50, 0);
+	}
+	end();
+}
+
+static void an_abandoned_branch_costs_one_more_search(void **state)
+{
+	struct dr_epoch *e;
+	u64 peeks;
+	u32 i;
+
+	begin(3000, 1);
+	for (i = 1; i <= 3000; i++)
+		put(100, 10, i, 100000 + 10 * i);
+	build();
+	/* 3001 is a child of 5; all from 6 on was abandoned. */
+	e = dr_epochs_add(&t, 3001, 5, DR_EPOCH_HEAD, 0);
+	assert_non_null(e);
+	look(3001, 103, 7);
+	x.m.peeks = 0;
+	is(look(3001, 103, 7), 100000 + 50 + 3, 7, 5);
+	peeks = x.m.peeks;
+	/* Two ways of asking, each three searches at most */
+	assert_true(peeks <= 2 * 3 * (root.level + 1));
+	end();
+}
+
+static void lookups_through_many_branches_equal_a_walk(void **state)
+{
+	u64 seed = 77, block;
+	u32 epochs = 120, i, e;
+	static u64 want[8][121];
+
+	memset(want, 0, sizeof(want));
+	begin(0, 1);
+	assert_int_equal(dr_epochs_reserve(&t, &x.m.env, epochs), 0);
+	for (i = 1; i <= epochs; i++)
+		dr_epochs_add(&t, i, i == 1 ? 0 : mem_random(&seed) % 3 ? i - 1 :
+			      mem_random(&seed) % i, DR_EPOCH_SEALED, 0);
+	/* Eight runs of 10 blocks, each version with a slot of its own */
+	for (block = 0; block < 8; block++)
+		for (i = 1; i <= epochs; i++) {
+			if (mem_random(&seed) % 4 >= (block + 1) / 2)
+				continue;
+			want[block][i] = 100000 + 1000 * block * epochs +
+					 10 * i;
+			put(20 * block, 10, i, want[block][i]);
+		}
+	build();
+	for (block = 0; block < 8; block++)
+		for (e = 1; e <= epochs; e++) {
+			u32 at = e;
+			u64 in = mem_random(&seed) % 10;
+
+			while (at && !want[block][at])
+				at = dr_epochs_find(&t, at)->parent;
+			is(look(e, 20 * block + in, 1),
+			   at ? want[block][at] + in : DR_SLOT_ORIGIN, 1, at);
+		}
+	end();
+}
+
+static void memtables_come_before_the_tree(void **state)
+{
+	struct dr_state s;
+
+	begin(5, 1);
+	put(100, 50, 1, 1000);
+	build();
+	dr_mem_add(&frozen, 110, 2, 5000, 0);
+	dr_mem_add(&frozen, 120, 2, 5001, 0);
+	dr_mem_add(&active, 120, 3, 6000, DR_MAP_MERGED);
+	is(look(5, 100, 50), 1000, 10, 1);
+	s = look(5, 110, 50);
+	is(s, 5000, 1, 2);
+	assert_true(s.in_frozen && !s.in_active && s.at == 0);
+	is(look(5, 111, 50), 1011, 9, 1);
+	s = look(5, 120, 50);
+	is(s, 6000, 1, 3);
+	assert_true(s.in_active && s.flags == DR_MAP_MERGED);
+	is(look(2, 120, 50), 5001, 1, 2);
+	is(look(1, 100, 100), 1000, 50, 1);
+	is(look(1, 115, 100), 1015, 35, 1);
+	end();
+}
+
+static void neighbours_in_a_memtable_are_one_extent(void **state)
+{
+	struct dr_state s;
+	u32 i;
+
+	begin(5, 16);
+	for (i = 0; i < 10; i++)
+		dr_mem_add(&active, 200 + i, 4, 1600 + 16 * i, 0);
+	dr_mem_add(&active, 210, 4, 16000, 0);
+	dr_mem_add(&active, 211, 5, 16016, 0);
+	s = look(5, 200, 100);
+	is(s, 1600, 10, 4);
+	assert_int_equal(s.at, 9);	/* the latest decides "recorded" */
+	is(look(5, 205, 3), 1680, 3, 4);
+	is(look(5, 210, 100), 16000, 1, 4);
+	assert_true(dr_mem_add_zero(&active, 300, 1000, 5));
+	is(look(5, 310, 100), DR_SLOT_ZERO, 100, 5);
+	end();
+}
+
+static void a_range_in_memory_cuts_a_run_of_the_tree(void **state)
+{
+	begin(5, 1);
+	put(0, 4096, 1, 10000);
+	build();
+	assert_true(dr_mem_add_zero(&active, 1000, 100, 5));
+	is(look(5, 0, 4096), 10000, 1000, 1);
+	is(look(5, 1000, 4096), DR_SLOT_ZERO, 100, 5);
+	is(look(5, 1100, 4096), 11100, 2996, 1);
+	is(look(4, 0, 4096), 10000, 4096, 1);
+	end();
+}
+
+static void a_lookup_that_needs_a_node_says_which(void **state)
+{
+	struct dr_lineage *l;
+	struct dr_snap snap = { .active = &active };
+	struct dr_state st;
+	struct dr_want want = {};
+	u32 i;
+
+	begin(2, 1);
+	for (i = 0; i < 1000; i++)
+		put(2 * i, 1, 1, 5000 + i);
+	build();
+	mem_forget(&x.m);
+	l = dr_lineage_make(&t, &x.m.env, 2);
+	snap.map = root;
+	x.m.env.enter(&x.m);
+	assert_int_equal(dr_map_lookup(&x.m.env, &snap, l, 2, 500, 1, 1, &st,
+				       &want), -EAGAIN);
+	x.m.env.leave(&x.m);
+	assert_true(want.block == root.block && want.level == 1);
+	is(look(2, 500, 5), 5250, 1, 1);
+	is(look(2, 501, 5), DR_SLOT_ORIGIN, 1, 0);
+	free(l);
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_never_written_is_the_origin_s),
+		cmocka_unit_test(a_run_and_the_holes_around_it),
+		cmocka_unit_test(zeroes_and_origin_do_not_advance),
+		cmocka_unit_test(each_epoch_sees_its_version),
+		cmocka_unit_test(stacks_taller_than_a_leaf),
+		cmocka_unit_test(an_abandoned_branch_costs_one_more_search),
+		cmocka_unit_test(lookups_through_many_branches_equal_a_walk),
+		cmocka_unit_test(memtables_come_before_the_tree),
+		cmocka_unit_test(neighbours_in_a_memtable_are_one_extent),
+		cmocka_unit_test(a_range_in_memory_cuts_a_run_of_the_tree),
+		cmocka_unit_test(a_lookup_that_needs_a_node_says_which),
+	};
+
+	return mem_tests("map", tests);
+}
