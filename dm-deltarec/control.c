@@ -91,8 +91,10 @@ s64 deltarec_checkpoint(struct deltarec_store *s, const char *label, u16 flags)
 	int r;
 
 	for (;;) {
+		down_write(&s->epochs);
 		mutex_lock(&s->ctl);
 		epoch = seal(s, label, flags);
+		up_write(&s->epochs);
 		if (epoch >= 0)
 			break;
 		mutex_unlock(&s->ctl);
@@ -119,6 +121,7 @@ s64 deltarec_rollback(struct deltarec_store *s, u32 epoch)
 	s64 head;
 	int r;
 
+	down_write(&s->epochs);
 	mutex_lock(&s->ctl);
 	head = s->mode != DELTAREC_RW ? -EROFS : dr_store_prepare(&s->st);
 	if (!head && s->st.replay)
@@ -128,6 +131,7 @@ s64 deltarec_rollback(struct deltarec_store *s, u32 epoch)
 	if (!head)
 		head = dr_store_rollback(&s->st, epoch,
 					 ktime_get_real_seconds());
+	up_write(&s->epochs);
 	if (head > 0) {
 		spin_lock_irq(&s->lock);
 		deltarec_snap_publish(s, new);
@@ -149,6 +153,8 @@ s64 deltarec_drop(struct deltarec_store *s, u32 epoch)
 {
 	int r;
 
+	/* A pass of reclaim that is under way would miss it. */
+	down_write(&s->epochs);
 	mutex_lock(&s->ctl);
 	spin_lock_irq(&s->lock);
 	if (s->mode != DELTAREC_RW)
@@ -162,6 +168,7 @@ s64 deltarec_drop(struct deltarec_store *s, u32 epoch)
 	if (!r)
 		s->reclaim_merged = false;
 	spin_unlock_irq(&s->lock);
+	up_write(&s->epochs);
 	if (!r)
 		r = deltarec_ctl_finish(s);
 	mutex_unlock(&s->ctl);

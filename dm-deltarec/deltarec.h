@@ -18,6 +18,8 @@
  *
  *   registry mutex (store-open.c)
  *   store->meta     whoever changes the trees: merges, reclaim, replay
+ *   store->epochs   rwsem: written by who changes the shape of the epoch table,
+ *                   read by who walks it for long (reclaim, replay, diff)
  *   store->ctl      from sealing an epoch until its record is durable, and
  *                   the committing part of whoever holds meta. Protects the
  *                   shape of the epoch table
@@ -40,6 +42,7 @@
 #include <linux/dm-kcopyd.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
+#include <linux/rwsem.h>
 #include <linux/workqueue.h>
 
 #include "compat/compat.h"
@@ -147,6 +150,7 @@ struct deltarec_store {
 
 	/* Background */
 	struct mutex meta;			/* see above */
+	struct rw_semaphore epochs;		/* see above */
 	struct mutex ctl;			/* see above */
 	wait_queue_head_t ctl_wait;		/* ctl_state or mode changed */
 	struct workqueue_struct *meta_wq;

@@ -72,6 +72,17 @@ static void env_report(void *ctx, const char *what, u64 block, const char *why)
 	DMERR_LIMIT("%s: %s %llu: %s", s->name, what, block, why);
 }
 
+/* Until this returns the blocks are nobody's, so the order is clear. */
+static void env_freed(void *ctx, u64 block, u64 nr)
+{
+	struct deltarec_store *s = ctx;
+
+	if (READ_ONCE(s->f.discard_passdown) &&
+	    bdev_max_discard_sectors(s->delta))
+		blkdev_issue_discard(s->delta, block * DR_BLOCK_SECTORS,
+				     nr * DR_BLOCK_SECTORS, GFP_NOIO);
+}
+
 static bool env_cancelled(void *ctx)
 {
 	struct deltarec_store *s = ctx;
@@ -257,6 +268,7 @@ static const struct dr_env env_ops = {
 	.lock = env_lock,
 	.unlock = env_unlock,
 	.report = env_report,
+	.freed = env_freed,
 	.cancelled = env_cancelled,
 };
 

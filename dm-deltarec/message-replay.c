@@ -6,6 +6,7 @@
  * computed in the background; only commit needs the device suspended.
  */
 #include <linux/ktime.h>
+#include <linux/slab.h>
 
 #include "deltarec.h"
 
@@ -30,9 +31,11 @@ static int replay_begin(struct deltarec *dt, struct deltarec_reply *reply)
 	if (r >= 0)
 		r = deltarec_lock_merged(s);
 	if (r >= 0) {
+		down_write(&s->epochs);
 		mutex_lock(&s->ctl);
 		r = dr_replay_begin(&s->st);
 		mutex_unlock(&s->ctl);
+		up_write(&s->epochs);
 		deltarec_replay_update(s);
 		mutex_unlock(&s->meta);
 	}
@@ -102,10 +105,12 @@ static int replay_count(struct deltarec *dt, char **argv,
 	r = cursor > start ? mutex_lock_killable(&s->meta) :
 			     deltarec_lock_merged(s);
 	if (!r) {
+		down_read(&s->epochs);
 		r = parse_rule(dt, argv, &one);
 		if (!r)
 			r = dr_replay_count(&s->st, &one,
 					    cursor >> s->block_shift, &n);
+		up_read(&s->epochs);
 		mutex_unlock(&s->meta);
 	}
 	if (r == -EINVAL)
@@ -128,19 +133,28 @@ static int commit_locked(struct deltarec_store *s)
 	int r;
 
 	do {
-		r = dr_replay_commit(&s->st, ktime_get_real_seconds());
+		down_read(&s->epochs);
+		r = dr_replay_finish(&s->st);
+		up_read(&s->epochs);
 		if (r == 1)
 			deltarec_committed(s, false);
 	} while (r == 1);
 	if (r)
 		return r;
-	mutex_lock(&s->ctl);
 	new = deltarec_snap_alloc();
-	spin_lock_irq(&s->lock);
-	deltarec_snap_publish(s, new);
-	spin_unlock_irq(&s->lock);
-	r = deltarec_ctl_finish(s);
+	down_write(&s->epochs);
+	mutex_lock(&s->ctl);
+	r = dr_replay_seal(&s->st, ktime_get_real_seconds());
+	up_write(&s->epochs);
+	if (!r) {
+		spin_lock_irq(&s->lock);
+		deltarec_snap_publish(s, new);
+		spin_unlock_irq(&s->lock);
+		new = NULL;
+		r = deltarec_ctl_finish(s);
+	}
 	mutex_unlock(&s->ctl);
+	kfree(new);
 	return r;
 }
 
@@ -184,10 +198,12 @@ static int replay_abort(struct deltarec *dt, struct deltarec_reply *reply)
 
 	if (mutex_lock_killable(&s->meta))
 		return -EINTR;
+	down_write(&s->epochs);
 	mutex_lock(&s->ctl);
 	if (s->st.replay)
 		epoch = s->st.replay->epoch;
 	r = s->mode == DELTAREC_RW ? dr_replay_abort(&s->st) : -EROFS;
+	up_write(&s->epochs);
 	if (!r) {
 		spin_lock_irq(&s->lock);
 		s->reclaim_merged = false;

@@ -244,8 +244,10 @@ static int diff(struct deltarec *dt, unsigned int argc, char **argv,
 	/* The following pages show what the first one has merged. */
 	r = cursor ? mutex_lock_killable(&s->meta) : deltarec_lock_merged(s);
 	if (!r) {
+		down_read(&s->epochs);
 		r = dr_diff(&s->st, from, to, cursor >> s->block_shift, range,
 			    max, &next);
+		up_read(&s->epochs);
 		mutex_unlock(&s->meta);
 	}
 	if (r >= 0)

@@ -114,6 +114,7 @@ static void store_init(struct deltarec_store *s)
 {
 	spin_lock_init(&s->lock);
 	mutex_init(&s->meta);
+	init_rwsem(&s->epochs);
 	mutex_init(&s->ctl);
 	mutex_init(&s->ti_lock);
 	init_waitqueue_head(&s->ctl_wait);
@@ -310,6 +311,30 @@ static int grow(struct deltarec_store *s)
 	return 0;
 }
 
+/*
+ * A table with another cache_mb: nodes are cached anew. The memtables keep
+ * their size until the next open. Nobody looks at nodes while suspended but
+ * who holds meta.
+ */
+static void resize_cache(struct deltarec_store *s, unsigned int cache_mb)
+{
+	struct deltarec_features f = { .cache_mb = cache_mb };
+	struct deltarec_cache new;
+
+	lockdep_assert_held(&s->meta);
+	if (cache_mb == s->f.cache_mb)
+		return;
+	if (deltarec_cache_init(&new, cache_nodes(&f))) {
+		DMWARN("%s: no memory for cache_mb %u: the cache keeps its size",
+		       s->name, cache_mb);
+		return;
+	}
+	deltarec_cache_exit(&s->cache);
+	s->cache = new;
+	spin_lock_init(&s->cache.lock);
+	s->f.cache_mb = cache_mb;
+}
+
 int deltarec_store_resume(struct deltarec *dt)
 {
 	struct deltarec_store *s = dt->s;
@@ -321,6 +346,8 @@ int deltarec_store_resume(struct deltarec *dt)
 	/* A device that may only be read resumes as such. */
 	if (!r && s->mode == DELTAREC_RW)
 		grow(s);
+	if (!r)
+		resize_cache(s, dt->f.cache_mb);
 	mutex_unlock(&s->meta);
 	if (r)
 		return r;

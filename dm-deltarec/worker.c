@@ -149,7 +149,9 @@ static bool run_reclaim(struct deltarec_store *s)
 	/* What the dropped epochs have in memory goes first. */
 	if (!merged && deltarec_merge(s) < 0)
 		return false;
+	down_read(&s->epochs);
 	r = dr_reclaim_step(&s->st);
+	up_read(&s->epochs);
 	if (!stepped(s, r) && !r)
 		deltarec_event(s);
 	return r == 1;
@@ -159,10 +161,14 @@ static bool run_replay(struct deltarec_store *s)
 {
 	struct dr_replay *rp = s->st.replay;
 	bool more;
+	int r;
 
 	if (!rp || rp->committing || rp->done == rp->nr_rules)
 		return false;
-	more = stepped(s, dr_replay_step(&s->st));
+	down_read(&s->epochs);
+	r = dr_replay_step(&s->st);
+	up_read(&s->epochs);
+	more = stepped(s, r);
 	deltarec_replay_update(s);
 	if (!more && s->mode == DELTAREC_RW)
 		deltarec_event(s);

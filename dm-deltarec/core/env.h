@@ -68,6 +68,11 @@ struct dr_env {
 
 	/* Report a defect of the metadata or of I/O; @what is constant. */
 	void (*report)(void *ctx, const char *what, u64 block, const char *why);
+	/*
+	 * Nobody needs these blocks any more, and nobody has them yet: they
+	 * may be discarded. May sleep. Optional.
+	 */
+	void (*freed)(void *ctx, u64 block, u64 nr);
 	/* Long work asks now and then; true: give up with -EINTR. Optional. */
 	bool (*cancelled)(void *ctx);
 };

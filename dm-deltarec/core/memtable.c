@@ -83,7 +83,8 @@ void dr_mem_add(struct dr_memtable *m, u64 block, u32 epoch, u64 slot,
 		   m->filter[bit / 64] | 1ULL << (bit % 64));
 	/* Readers that see the index see the entry (pairs with dr_mem_find). */
 	smp_store_release(bucket, m->used + 1);
-	WRITE_ONCE(m->used, m->used + 1);
+	/* Who reads the log up to here sees it as well. */
+	smp_store_release(&m->used, m->used + 1);
 }
 
 bool dr_mem_add_zero(struct dr_memtable *m, u64 block, u64 len, u32 epoch)
@@ -104,7 +105,8 @@ bool dr_mem_add_zero(struct dr_memtable *m, u64 block, u64 len, u32 epoch)
 	m->range[m->nr_ranges] = m->used;
 	/* Readers that see the count see the entry (pairs with dr_mem_find). */
 	smp_store_release(&m->nr_ranges, m->nr_ranges + 1);
-	WRITE_ONCE(m->used, m->used + 1);
+	/* As in dr_mem_add(). */
+	smp_store_release(&m->used, m->used + 1);
 	return true;
 }
 

@@ -150,6 +150,15 @@ static int stack_ranges(struct dr_store *st, u64 block, struct dr_ver *ver,
 }
 
 /*
+ * Blocks of one change: each may give up a slot of its own, which takes an
+ * entry of the transaction's log, and that has room for a part of it only.
+ */
+static u64 piece_max(const struct dr_store *st)
+{
+	return min_t(u64, DR_RUN_MAX, st->txn.max_log / 16);
+}
+
+/*
  * Collect the versions of the block at g->pos into ver[k], and say for how
  * many blocks they are the same. Return: 1, 0 when nothing is left, or an
  * error.
@@ -179,7 +188,7 @@ static int collect(struct dr_store *st, u32 k, u64 *block, u64 *len)
 	*block = g->pos;
 	if (next != g->pos) {
 		/* Only ranges here */
-		*len = min(min(next, cut) - g->pos, DR_PIECE_MAX);
+		*len = min(min(next, cut) - g->pos, piece_max(st));
 		g->pos += *len;
 		return 1;
 	}
@@ -231,7 +240,7 @@ static int feed_all(struct dr_store *st)
 		if (more < 0)
 			return more;
 		if (more && block == u.block + u.len && len == 1 &&
-		    u.len < DR_RUN_MAX && continues(st, k, u.len, !k)) {
+		    u.len < piece_max(st) && continues(st, k, u.len, !k)) {
 			u.len++;
 			continue;
 		}

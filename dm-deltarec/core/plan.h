@@ -40,7 +40,6 @@ struct dr_urun {
 #define DR_PLAN_BATCH	8192u
 #endif
 #define DR_STACK_MAX	4096u	/* versions in one dr_urun */
-#define DR_PIECE_MAX	0x1000000ULL	/* blocks of one change */
 
 struct dr_index_change {
 	u64 block;

@@ -170,18 +170,25 @@ static bool shared(const struct stack *s, const struct dr_map *v)
 	return false;
 }
 
-/* Look at the versions of epoch @d in [pos, end) */
-static int visit(struct reclaim *rc, u32 d, u64 pos, u64 end)
+/*
+ * Look at the versions of epoch @d in [*at, end). Return: 1 when the log is
+ * half full, *@at being where to go on.
+ */
+static int visit(struct reclaim *rc, u32 d, u64 *at, u64 end)
 {
 	struct dr_ver ver = { .epoch = d };
 	const struct dr_map *v;
 	struct dr_urun u;
 	struct dr_map m;
 	const void *entry;
-	u64 to;
+	u64 pos, to;
 	int r;
 
-	while (pos < end) {
+	for (pos = *at; pos < end; pos = to) {
+		if (!dr_txn_roomy(&rc->st->txn)) {
+			*at = pos;
+			return 1;
+		}
 		r = dr_cursor_le(&rc->map, dr_map_key(pos, ~0u), &entry);
 		if (r < 0)
 			return r;
@@ -207,7 +214,6 @@ static int visit(struct reclaim *rc, u32 d, u64 pos, u64 end)
 			if (r)
 				return r;
 		}
-		pos = to;
 	}
 	return 0;
 }
@@ -219,22 +225,26 @@ static int visit_epoch(struct reclaim *rc, u32 d)
 	struct dr_key key = { d, st->reclaim_block };
 	const struct dr_disk_extent *x;
 	const void *entry;
-	u64 block, len;
+	u64 pos, end;
 	int r, v;
 
 	dr_cursor_reset(&rc->map, &st->new_map);
-	for (r = dr_cursor_ge(&rc->index, key, &entry); r == 1;
-	     r = dr_cursor_next(&rc->index, &entry)) {
+	/* A run that was left in the middle begins before the place. */
+	r = dr_cursor_le(&rc->index, key, &entry);
+	if (!r)
+		r = dr_cursor_ge(&rc->index, key, &entry);
+	for (; r == 1; r = dr_cursor_next(&rc->index, &entry)) {
 		x = entry;
-		block = le64_to_cpu(x->block);
-		len = le32_to_cpu(x->len);
-		if (le32_to_cpu(x->epoch) != d)
+		if (le32_to_cpu(x->epoch) > d)
 			return 0;
-		if (!dr_txn_roomy(&st->txn)) {
-			st->reclaim_block = block;
-			return 1;
-		}
-		v = visit(rc, d, block, block + len);
+		pos = le64_to_cpu(x->block);
+		end = pos + le32_to_cpu(x->len);
+		pos = max(pos, st->reclaim_block);
+		if (le32_to_cpu(x->epoch) < d || pos >= end)
+			continue;
+		v = visit(rc, d, &pos, end);
+		if (v == 1)
+			st->reclaim_block = pos;
 		if (v)
 			return v;
 	}

@@ -27,7 +27,7 @@ struct dr_rule {
  */
 struct dr_replay {
 	u32 epoch;
-	u32 since;		/* head when it began: later writes are in >= since */
+	u32 since;		/* writes that it began without are in >= since */
 	struct dr_rule *rule;
 	u32 nr_rules;
 	u32 max_rules;
@@ -56,12 +56,21 @@ s64 dr_replay_rule(struct dr_store *st, const struct dr_rule *rule);
 int dr_replay_step(struct dr_store *st);
 
 /**
- * dr_replay_commit() - what was written since begin, then the record
+ * dr_replay_finish() - compute what was written since begin
  *
  * Nothing is in flight, everything is merged. Call until it returns 0 (1: as
- * above). Then the control record is READY and the lineage is new; after the
- * record is durable call dr_replay_end().
+ * above).
  */
+int dr_replay_finish(struct dr_store *st);
+/**
+ * dr_replay_seal() - seal the replay's epoch, open the head on top of it
+ *
+ * Serialized with commits and control records, unlike dr_replay_finish().
+ * Then the control record is READY and the lineage is new; after the record
+ * is durable call dr_replay_end().
+ */
+int dr_replay_seal(struct dr_store *st, s64 now);
+/* Both in turn, for who has nothing to serialize with */
 int dr_replay_commit(struct dr_store *st, s64 now);
 /*
  * Forget the open replay; without a commit its epoch is dropped (and a record

@@ -63,7 +63,8 @@ s64 dr_replay_begin(struct dr_store *st)
 		replay_free(st);
 		return r;
 	}
-	rp->since = st->head;
+	/* Whatever is older is in the trees. */
+	rp->since = min(st->head, st->active_since);
 	env->lock(env->ctx);
 	rp->epoch = st->next_epoch + DR_REPLAY_GAP;
 	dr_epochs_add(&st->epochs, rp->epoch,
@@ -287,17 +288,25 @@ static bool in_span(void *arg, const struct dr_epoch *e)
 	       dr_lineage_has(s->st->lineage, e->id);
 }
 
-/* Put the verdict over [pos, end) into the replay's epoch */
+/*
+ * Put the verdict over [*at, end) into the replay's epoch. Return: 1 when the
+ * log is half full, *@at being where to go on.
+ */
 static int compute_run(struct dr_store *st, struct recipe *rc,
-		       struct dr_cursor *c, u64 pos, u64 end)
+		       struct dr_cursor *c, u64 *at, u64 end)
 {
 	struct dr_replay *rp = st->replay;
 	struct dr_ver ver = { .epoch = rp->epoch };
 	struct verdict v = {};
 	struct dr_urun u;
+	u64 pos;
 	int r;
 
-	for (; pos < end; pos += v.len) {
+	for (pos = *at; pos < end; pos += v.len) {
+		if (!dr_txn_roomy(&st->txn)) {
+			*at = pos;
+			return 1;
+		}
 		r = judge(st, rc, c, pos, end - pos, &v);
 		if (r)
 			return r;
@@ -326,6 +335,7 @@ static int compute_rule(struct dr_store *st, const struct dr_rule *rule,
 	struct dr_range *w;
 	struct dr_cursor c;
 	int n, i, r;
+	u64 pos;
 
 	w = env->alloc(env->ctx, WINDOW * sizeof(*w));
 	if (!w)
@@ -341,9 +351,12 @@ static int compute_rule(struct dr_store *st, const struct dr_rule *rule,
 			      rule->block + rule->len, w, WINDOW);
 		if (n < 0)
 			r = n;
-		for (i = 0; !r && i < n; i++)
-			r = compute_run(st, &rc, &c, w[i].block,
-					w[i].block + w[i].len);
+		for (i = 0; !r && i < n; i++) {
+			pos = w[i].block;
+			r = compute_run(st, &rc, &c, &pos, pos + w[i].len);
+			if (r == 1)
+				rp->at_block = pos;
+		}
 	}
 	dr_cursor_exit(&c);
 	env->free(env->ctx, w);
@@ -415,7 +428,7 @@ static int count_changed(struct dr_store *st)
 	return r < 0 ? r : 0;
 }
 
-int dr_replay_commit(struct dr_store *st, s64 now)
+int dr_replay_finish(struct dr_store *st)
 {
 	struct dr_replay *rp = st->replay;
 	int r;
@@ -429,16 +442,27 @@ int dr_replay_commit(struct dr_store *st, s64 now)
 		rp->committing = true;
 		rp->done = 0;
 	}
-	r = compute(st, true);
-	if (r)
-		return r;
-	r = count_changed(st);
+	return compute(st, true);
+}
+
+int dr_replay_seal(struct dr_store *st, s64 now)
+{
+	struct dr_replay *rp = st->replay;
+	int r = count_changed(st);
+
 	if (!r)
 		r = dr_epochs_reserve(&st->epochs, &st->env, 1);
 	if (r)
 		return r;
 	dr_epochs_find(&st->epochs, rp->epoch)->nr_blocks = rp->changed;
 	return dr_store_open_replay(st, rp->epoch, now);
+}
+
+int dr_replay_commit(struct dr_store *st, s64 now)
+{
+	int r = dr_replay_finish(st);
+
+	return r ? r : dr_replay_seal(st, now);
 }
 
 void dr_replay_end(struct dr_store *st)

@@ -256,7 +256,8 @@ static void init_region(struct dr_space *sp, u32 region)
 	u64 first = (u64)region * DR_REGION_BLOCKS;
 	struct dr_disk_bitmap *d = sp->disk + region;
 	u64 *busy = sp->busy + (size_t)region * WORDS;
-	u32 bit;
+	u64 end = first + DR_REGION_BLOCKS;
+	u32 lo, hi;
 
 	memset(d, 0, sizeof(*d));
 	memset(busy, 0, WORDS * 8);
@@ -264,12 +265,13 @@ static void init_region(struct dr_space *sp, u32 region)
 	sp->dirty[region] = 1;
 	sp->nr_free[region] = DR_REGION_BLOCKS;
 	sp->free += DR_REGION_BLOCKS;
-	for (bit = 0; bit < DR_REGION_BLOCKS; bit++) {
-		if (first + bit < sp->nr_blocks &&
-		    !dr_space_fixed(sp, first + bit))
-			continue;
-		dr_space_set_disk(sp, first + bit, 1);
-		dr_space_set_busy(sp, first + bit, 1);
+	fixed_bits(sp, region, &lo, &hi);
+	dr_space_set_disk(sp, first + lo, hi - lo);
+	dr_space_set_busy(sp, first + lo, hi - lo);
+	/* What does not exist is not free either. */
+	if (end > sp->nr_blocks) {
+		dr_space_set_disk(sp, sp->nr_blocks, end - sp->nr_blocks);
+		dr_space_set_busy(sp, sp->nr_blocks, end - sp->nr_blocks);
 	}
 }
 

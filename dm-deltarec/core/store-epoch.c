@@ -323,7 +323,8 @@ int dr_store_redo(struct dr_store *st, const struct dr_disk_ctl *c)
 	case DR_CTL_REPLAY:
 		replay = le32_to_cpu(c->parent);
 		e = dr_epochs_find(&st->epochs, replay);
-		if (!e || e->state != DR_EPOCH_BUILDING)
+		if (!e || e->state != DR_EPOCH_BUILDING ||
+		    replay <= le32_to_cpu(c->epoch))
 			return -EUCLEAN;
 		r = redo_open(st, c, DR_MADE_BY_REPLAY);
 		if (r)
@@ -336,6 +337,8 @@ int dr_store_redo(struct dr_store *st, const struct dr_disk_ctl *c)
 		break;
 	case DR_CTL_DROP:
 		e = dr_epochs_find(&st->epochs, le32_to_cpu(c->epoch));
+		if (e->state == DR_EPOCH_HEAD)
+			return -EUCLEAN;
 		e->state = DR_EPOCH_DROPPED;
 		e->dirty = true;
 		/* A replay that was given up has a number far ahead. */

@@ -231,6 +231,7 @@ static int load_epochs(struct dr_store *st)
 {
 	const struct dr_env *env = &st->env;
 	const char *why = NULL;
+	const struct dr_epoch *h;
 	struct dr_cursor c;
 	struct dr_epoch e;
 	const void *entry;
@@ -253,7 +254,8 @@ static int load_epochs(struct dr_store *st)
 		st->epochs.e[st->epochs.nr - 1] = e;
 	}
 	dr_cursor_exit(&c);
-	if (!r && !dr_epochs_find(&st->epochs, st->head))
+	h = dr_epochs_find(&st->epochs, st->head);
+	if (!r && (!h || h->state != DR_EPOCH_HEAD))
 		why = "the head is missing";
 	if (why) {
 		env->report(env->ctx, "epoch", r == 1 ? e.id : st->head, why);
@@ -645,9 +647,11 @@ int dr_store_activate(struct dr_store *st)
 	u32 i;
 	int r;
 
+	st->txn.hold = true;
 	r = replay_journal(st);
 	if (!r)
 		r = merge_all(st);
+	st->txn.hold = false;
 	if (r)
 		return r;
 	/* A replay that was under way is void; its versions are reclaimed. */

@@ -211,6 +211,15 @@ void dr_txn_abort(struct dr_txn *txn)
 	txn->nr_spare = 0;
 }
 
+static void give_back(struct dr_txn *txn, const struct dr_txn_entry *e)
+{
+	const struct dr_env *env = txn->env;
+
+	if (env->freed)
+		env->freed(env->ctx, e->block, e->nr);
+	set_free(txn, e->block, e->nr, e->nr);
+}
+
 void dr_txn_release(struct dr_txn *txn, bool final)
 {
 	struct dr_txn_entry *e;
@@ -218,13 +227,14 @@ void dr_txn_release(struct dr_txn *txn, bool final)
 
 	for (i = 0; i < txn->nr_log; i++) {
 		e = txn->log + i;
-		if (e->op == DR_TXN_GIVE_NEW && !final) {
+		if (e->op != DR_TXN_GIVE && e->op != DR_TXN_GIVE_NEW)
+			continue;
+		if (!final && (e->op == DR_TXN_GIVE_NEW || txn->hold)) {
 			/* Too many: they stay busy until the next activation. */
 			if (n < txn->max_log / 4)
 				txn->log[n++] = *e;
-		} else if (e->op == DR_TXN_GIVE ||
-			   e->op == DR_TXN_GIVE_NEW) {
-			set_free(txn, e->block, e->nr, e->nr);
+		} else {
+			give_back(txn, e);
 		}
 	}
 	for (i = 0; i < txn->nr_fresh; i++)

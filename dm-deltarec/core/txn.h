@@ -41,6 +41,7 @@ struct dr_txn {
 	u32 nr_log;
 	u32 max_log;
 	u32 kept;		/* entries of earlier ones, see dr_txn_release() */
+	bool hold;		/* the journal is being replayed, see there */
 	/*
 	 * Nodes that this transaction both took and gave up; the first
 	 * nr_spare of them may be taken again.
@@ -91,7 +92,9 @@ void dr_txn_abort(struct dr_txn *txn);
 /*
  * After the commit is durable and readers have left; env->lock not held.
  * @final: no durable journal names a slot that no tree ever named. Otherwise
- * such slots stay in the log until a release that is final.
+ * such slots stay in the log until a release that is final; while the
+ * journal is being replayed (@txn->hold) everything that was given up does,
+ * since a tree may have named it for the first time just now.
  */
 void dr_txn_release(struct dr_txn *txn, bool final);
 
