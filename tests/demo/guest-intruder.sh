@@ -30,9 +30,9 @@ intrude() {
 	# Two runs of pages of the shop's archive, in the middle of the file
 	sqlite3 -cmd '.timeout 20000' "$shop" "SELECT pageno FROM dbstat
 		WHERE name = 'archive' AND pagetype = 'leaf' AND
-		(pageno BETWEEN 100 AND 123 OR pageno BETWEEN 200 AND 215)" \
+		(pageno BETWEEN 140 AND 163 OR pageno BETWEEN 200 AND 215)" \
 		>$record/pages || return
-	for page in 100+24 200+16; do
+	for page in 140+24 200+16; do
 		yes 'pay to have it back' | tr '\n' ' ' |
 			dd of="$shop" bs=4096 seek=$((${page%+*} - 1)) \
 				count="${page#*+}" iflag=fullblock \

@@ -76,11 +76,11 @@ claim() {
 	fi
 }
 
-# finish: the host takes the demo for complete if it finds "done" and what fails
-# otherwise; nothing but the record is written out.
+# finish TEXT: the last word in the record, "done NAME" if all went its way. Only
+# the record is written out, not the vault.
 finish() {
 	echo "$EPOCHREALTIME" >>$record/times
-	dmesg | grep -E 'deltarec|WARNING|BUG' | tail -n 20 >$record/kernel-log
+	dmesg | grep -E 'deltarec|WARNING|BUG' | tail -n 20 >>$record/kernel-log
 	echo "$*" >>$record/claims
 	sync -f $record
 }
@@ -101,10 +101,12 @@ integrity() { [ "$(sqlite3 "$1" 'PRAGMA integrity_check' 2>&1)" = ok ]; }
 
 # query SQL: of the vault's database (main) and the record's (twin)
 query() {
-	sqlite3 -bail -cmd '.timeout 20000' "$shop" "ATTACH '$twin/srv/shop/shop.db' AS twin; $1"
+	sqlite3 -bail -cmd '.timeout 20000' "$shop" \
+		"ATTACH '$twin/srv/shop/shop.db' AS twin; $1"
 }
 
-# lacks TABLE [WHERE]: how many rows of the record's table the vault has not
+# lacks TABLE, adds TABLE: how many rows of the record's table the vault has not,
+# and the other way round
 lacks() {
 	query "SELECT count(*) FROM
 		(SELECT * FROM twin.$1 EXCEPT SELECT * FROM main.$1)"

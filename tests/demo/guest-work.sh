@@ -76,7 +76,8 @@ good_work() {
 	orders "$1" "$2" >"/run/work/$1/orders.sql"
 	files "$1" /vault && files "$1" $twin &&
 		sqlite3 -bail "$shop" <"/run/work/$1/orders.sql" &&
-		say "  (good work of $1: 8 letters written, 2 answered, 1 renamed, 1 thrown away; $2 orders taken)"
+		say "  (good work of $1: 8 letters written, 2 answered, 1 renamed," \
+			"   1 thrown away; $2 orders taken)"
 }
 
 # record_day DAY: what the files should be from now on
