@@ -35,14 +35,14 @@ help:
 	@echo 'build against, by default the newest of /usr/src/linux-headers-*-cloud-amd64.'
 
 module:
-	$(KBUILD) W=1 modules
+	+$(KBUILD) W=1 modules
 
 tool:
 	$(MAKE) -C userspace
 
 # depmod belongs to the machine that the files end up on
 install: all
-	$(KBUILD) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR) DEPMOD=true) \
+	+$(KBUILD) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR) DEPMOD=true) \
 		modules_install
 	$(MAKE) -C userspace install
 

@@ -231,6 +231,8 @@ static int wait_computed(struct replay *r)
 		if (!s.replaying || s.replay_epoch != r->epoch)
 			return fail(DR_EXIT_OPERATIONAL, r->name, "try again",
 				    "it was aborted by somebody else");
+		/* begin opened a head of its own: that is what stays behind. */
+		r->status.head = s.head;
 		if (s.replay_done >= s.replay_queued)
 			return DR_EXIT_OK;
 		if (s.replay_done != done)

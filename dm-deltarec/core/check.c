@@ -23,6 +23,7 @@ struct checker {
 	struct dr_disk_extent last;	/* of the index */
 	bool has_last;
 	u32 heads;
+	u64 epochs;
 };
 
 static void bad(struct checker *c, const char *what, u64 where,
@@ -100,8 +101,12 @@ static int check_indexed(struct checker *c, const struct dr_map *m)
 
 	r = dr_cursor_le(&c->index, (struct dr_key){ m->epoch, m->block },
 			 &entry);
-	if (r < 0)
-		return r == -ENOMEM ? r : 0;	/* reported where it is read */
+	if (r < 0) {
+		/* Reported where it was read, or by the walk of the index. */
+		if (!c->ck->errors)
+			c->ck->errors++;
+		return r == -ENOMEM ? r : 0;
+	}
 	if (r) {
 		x = entry;
 		block = le64_to_cpu(x->block);
@@ -154,7 +159,8 @@ static void check_index(struct checker *c, const void *entry)
 
 	c->ck->extents++;
 	c->index_blocks += len;
-	if (!len || block + len > c->st->nr_map_blocks)
+	if (!len || block >= c->st->nr_map_blocks ||
+	    len > c->st->nr_map_blocks - block)
 		bad(c, "extent of epoch", le32_to_cpu(x->epoch),
 		    "lies outside the device");
 	if (c->has_last && l->epoch == x->epoch &&
@@ -170,6 +176,7 @@ static void check_epoch(struct checker *c, const void *entry)
 	struct dr_epoch e;
 	const char *why = dr_epoch_decode(&e, entry);
 
+	c->epochs++;
 	if (why)
 		bad(c, "epoch", e.id, why);
 	if (e.parent && !dr_epochs_find(&c->st->epochs, e.parent))
@@ -301,13 +308,13 @@ static int check_tree(struct checker *c, const struct dr_tree_type *t,
 {
 	struct dr_want w = { .block = root->block, .crc = root->crc,
 			     .level = root->level, .tree = t->id };
-	u64 before = entries ? *entries : 0, errors = c->ck->errors;
+	u64 before = *entries, errors = c->ck->errors;
 	int r;
 
 	if (!root->block)
 		return 0;
 	r = check_node(c, t, &w, NULL, NULL);
-	if (!r && entries && errors == c->ck->errors &&
+	if (!r && errors == c->ck->errors &&
 	    *entries - before != root->nr)
 		bad(c, "tree", t->id, "number of entries is not its root's");
 	return r;
@@ -360,7 +367,9 @@ static int check_all(struct checker *c)
 	struct dr_store *st = c->st;
 	int r;
 
-	r = check_tree(c, &dr_tree_epochs, &st->etree, NULL);
+	r = check_tree(c, &dr_tree_epochs, &st->etree, &c->epochs);
+	if (!r && c->epochs != le32_to_cpu(st->sb.nr_epochs))
+		bad(c, "superblock", 0, "number of epochs is wrong");
 	if (!r && c->heads != 1)
 		bad(c, "epoch", st->head, "there must be exactly one head");
 	if (!r)

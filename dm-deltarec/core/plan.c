@@ -350,11 +350,13 @@ int dr_plan_feed(struct dr_plan *p, const struct dr_urun *u)
 			r = enter_run(p, pos, &to);
 		if (r)
 			break;
+		to = min(end, p->in_run ? p->run_end : to);
+		/* Runs of a damaged tree may overlap. */
+		if (to <= pos)
+			return -EUCLEAN;
 		if (!p->in_run) {
-			to = min(to, end);
 			r = put_gap(p, u, pos, to);
 		} else {
-			to = min(end, p->run_end);
 			if (p->cut < pos)
 				r = put_copy(p, p->cut, pos);
 			if (!r)

@@ -425,7 +425,7 @@ static void fill_super(struct dr_store *st)
 	st->sb.session = cpu_to_le64(st->journal.session);
 	st->sb.head_epoch = cpu_to_le32(st->head);
 	st->sb.next_epoch = cpu_to_le32(st->next_epoch);
-	st->sb.nr_epochs = cpu_to_le32(st->epochs.nr);
+	st->sb.nr_epochs = cpu_to_le32((u32)st->new_etree.nr);
 	st->sb.nodes = cpu_to_le64(st->space.nodes);
 	root_encode(&st->sb.map, &st->new_map);
 	root_encode(&st->sb.index, &st->new_index);

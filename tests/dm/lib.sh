@@ -13,6 +13,7 @@ PUT=/put
 DMDELTA=$PUT/dmdelta
 MODULE=$PUT/dm-deltarec.ko
 export DMDELTA MODULE PATH=$PUT:$PATH
+origin='' delta='' # set by make_pair
 planned='' results=0 failures=0 finished=''
 
 # --- results -------------------------------------------------------------------
@@ -53,6 +54,19 @@ not_ok() {
 		return 1
 	fi
 	pass "$what"
+}
+
+# ok_wait DESCRIPTION PID [FILE]: a process in the background has succeeded;
+# otherwise what it wrote to the file is shown
+ok_wait() {
+	local status
+
+	wait "$2"
+	status=$?
+	[ $status = 0 ] && { pass "$1"; return; }
+	fail "$1"
+	diag "exit status $status" "$([ -z "${3-}" ] || tail -n 30 "$3")"
+	return 1
 }
 
 # is GOT WANTED DESCRIPTION: two strings are equal
@@ -276,7 +290,7 @@ fio_verify() {
 	local dev=$1 name=$2
 
 	shift 2
-	fio --name="$name" --filename="$dev" --direct=1 --ioengine=libaio \
+	fio --name="$name" --filename="$dev" --direct=1 --eta=never --ioengine=libaio \
 		--iodepth=16 --rw=randwrite --bs=4k --verify=crc32c \
 		--verify_fatal=1 --randrepeat=0 --group_reporting \
 		--output-format=terse --output="/tmp/case/fio-$name" "$@"

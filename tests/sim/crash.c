@@ -79,6 +79,9 @@ void open_store(struct model *m)
 		sim_crash(&m->disk);
 	}
 	m->disk.die_at = 0;
+	/* A device that fills up soon: most of it is kept in reserve. */
+	if (m->tight && st->space.free > st->space.reserve + m->tight)
+		st->space.reserve = st->space.free - m->tight;
 	m->disk.reports -= m->disk.super_reports;
 	m->disk.super_reports = 0;
 	if (r)

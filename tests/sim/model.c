@@ -162,6 +162,7 @@ static void pick_profile(struct model *m)
 	m->percent[0] += 10;
 	m->mem_max = 8u << rnd(&m->rng, 5);
 	m->lazy = rnd(&m->rng, 100);
+	m->tight = chance(&m->rng, 25) ? 40 + rnd(&m->rng, 200) : 0;
 }
 
 static int one_op(struct model *m)

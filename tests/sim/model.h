@@ -54,6 +54,7 @@ struct model {
 	u32 spb;		/* sectors in a block */
 	u32 percent[16];	/* profile: weights of the operations */
 	u32 mem_max;
+	u32 tight;		/* blocks for data in each session; 0: all */
 	u32 lazy;		/* percent: how seldom merges are made */
 
 	struct io *io;		/* in flight */

@@ -8,6 +8,7 @@
  *
  *      cutlog [-S seed] [-o ops] [-w n] run NAME DEVICE LOG SECTORS
  *        cutlog [-S seed] [-n epochs] check NAME DEVICE LOG SECTORS
+ *        cutlog log LOG
  *
  * fill gives an origin its first content. -o: letters of c(heckpoint),
  * r(ollback), p(replay), d(rop), and m for partial-block writes; not m with p,
@@ -41,11 +42,11 @@
 
 #include "dm-send.h"
 
-#define MAX_EPOCH	(1u << 20)	/* numbers that we can remember */
+#define MAX_EPOCH	1048576u	/* numbers that we can remember */
 #define MAX_RUN		64u		/* sectors of one write */
 #define MAX_UNACKED	256u		/* writes between two flushes */
 #define CHUNK		2048u		/* sectors read at a time */
-#define MERGED		(1u << 31)	/* a write that may cover half a block */
+#define MERGED		0x80000000u	/* a write that may cover half a block */
 #define ORIGIN		(~0u)		/* what a replay put back */
 
 struct epoch {
@@ -426,7 +427,7 @@ static void noise(const char *path)
 		if (pwrite(n, buf, 4096 * (1 + rnd(4)), first +
 			   rnd((bytes - first) / 4096 - 4) * 4096) < 0)
 			die("noise");
-		usleep(rnd(4000));
+		usleep(rnd(8000));
 	}
 }
 
@@ -553,10 +554,11 @@ static void settle(void)
 
 static void check_list(const char *line)
 {
-	uint32_t id, parent, at = 0, maybe = 0, seen = 0, known = 0;
+	uint32_t id, parent, at = 0, maybe, seen = 0, known = 0;
 	char *s, *save, st[16];
 
-	sscanf(line, "I d %u", &maybe);
+	if (sscanf(line, "I d %u", &maybe) != 1)
+		maybe = 0;
 	do {
 		if (message("epochs %u", at))
 			wrong("list of epochs");
@@ -648,6 +650,24 @@ static void fill(void)
 	}
 }
 
+/* How much of what there is in the log so far */
+static void count_log(const char *path)
+{
+	unsigned int flushes = 0, n[128] = { 0 };
+	off_t at = 0;
+	int log = open(path, O_RDONLY | O_DIRECT);
+
+	if (log < 0)
+		die(path);
+	for (; pread(log, buf, 512, at) == 512 && buf[0]; at += 512) {
+		flushes += buf[0] == 'F';
+		if (buf[0] == 'D')
+			n[buf[2] & 127]++;
+	}
+	printf("%u flushes, %u checkpoints, %u rollbacks, %u replays, %u drops\n",
+	       flushes, n['c'], n['r'], n['p'], n['d']);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int writes = 8, nr = 6;
@@ -656,17 +676,30 @@ int main(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "+S:o:w:n:")) != -1) {
 		switch (c) {
-		case 'S': state = strtoull(optarg, NULL, 0); break;
-		case 'o': ops = optarg; break;
-		case 'w': writes = atoi(optarg); break;
-		case 'n': nr = atoi(optarg); break;
-		default: exit(2);
+		case 'S':
+			state = strtoull(optarg, NULL, 0);
+			break;
+		case 'o':
+			ops = optarg;
+			break;
+		case 'w':
+			writes = atoi(optarg);
+			break;
+		case 'n':
+			nr = atoi(optarg);
+			break;
+		default:
+			exit(2);
 		}
 	}
 	argv += optind;
 	argc -= optind;
 	if (posix_memalign((void **)&buf, 4096, (MAX_RUN + CHUNK) * 512))
 		die("memory");
+	if (argc == 2 && !strcmp(argv[0], "log")) {
+		count_log(argv[1]);
+		return 0;
+	}
 	if (argc == 3 && !strcmp(argv[0], "fill")) {
 		nr_sectors = atoi(argv[2]) / 8 * 8;
 		fd = open(argv[1], O_RDWR | O_DIRECT);
@@ -676,8 +709,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc != 5 || writes > MAX_UNACKED) {
-		fprintf(stderr, "usage: cutlog [-S seed] [-o ops] [-w n] [-n n] run|check NAME DEVICE LOG SECTORS\n"
-			"       cutlog fill DEVICE SECTORS\n");
+		fprintf(stderr, "usage: cutlog [option...] fill|run|check|log ARGUMENT...\n");
 		return 2;
 	}
 	name = argv[1];

@@ -63,15 +63,16 @@ int main(int argc, char **argv)
 	char line[65536];
 
 	while ((c = getopt(argc, argv, "B:")) != -1)
-		if (c != 'B' || !(room = atoi(optarg)) || room > DM_SEND_MAX)
-			return 2;
-	if (optind != argc - 1)
+		room = c == 'B' ? atoi(optarg) : 0;
+	if (!room || room > DM_SEND_MAX || optind != argc - 1)
 		return 2;
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = '\0';
 		n = 0;
-		if (sscanf(line, "%d* %n", &times, &n) != 1 || !n)
-			n = 0, times = 1;
+		if (sscanf(line, "%d* %n", &times, &n) != 1 || !n) {
+			n = 0;
+			times = 1;
+		}
 		while (times--)
 			failed |= command(argv[optind], line + n) != 0;
 	}

@@ -36,7 +36,7 @@
 #include <unistd.h>
 
 #define NR_NOTES	24	/* operations that are told after a failure */
-#define WHOLE		(1u << 20)
+#define WHOLE		1048576u
 
 static struct {
 	const char *path, *mirror;
@@ -366,18 +366,41 @@ static void parse(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "N:S:l:o:a:dbB:nm:c")) != -1) {
 		switch (c) {
-		case 'N': opt.ops = atol(optarg); break;
-		case 'S': seed = strtoull(optarg, NULL, 0); break;
-		case 'l': opt.max_size = strtoull(optarg, NULL, 0); break;
-		case 'o': opt.max_op = strtoull(optarg, NULL, 0); break;
-		case 'a': opt.align = strtoull(optarg, NULL, 0); break;
-		case 'd': opt.direct = true; break;
-		case 'b': opt.device = true; break;
-		case 'B': opt.block = strtoull(optarg, NULL, 0); break;
-		case 'n': opt.plain = true; break;
-		case 'm': opt.mirror = optarg; break;
-		case 'c': opt.check = true; break;
-		default: exit(2);
+		case 'N':
+			opt.ops = atol(optarg);
+			break;
+		case 'S':
+			seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'l':
+			opt.max_size = strtoull(optarg, NULL, 0);
+			break;
+		case 'o':
+			opt.max_op = strtoull(optarg, NULL, 0);
+			break;
+		case 'a':
+			opt.align = strtoull(optarg, NULL, 0);
+			break;
+		case 'd':
+			opt.direct = true;
+			break;
+		case 'b':
+			opt.device = true;
+			break;
+		case 'B':
+			opt.block = strtoull(optarg, NULL, 0);
+			break;
+		case 'n':
+			opt.plain = true;
+			break;
+		case 'm':
+			opt.mirror = optarg;
+			break;
+		case 'c':
+			opt.check = true;
+			break;
+		default:
+			exit(2);
 		}
 	}
 	if (optind != argc - 1 || (opt.check && !opt.mirror)) {

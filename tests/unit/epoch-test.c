@@ -273,18 +273,16 @@ static void impossible_records_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(records_are_found_by_number),
-		cmocka_unit_test(
-			gone_records_are_hidden_and_purged_when_written),
-		cmocka_unit_test(the_table_holds_a_million_and_no_more),
-		cmocka_unit_test(without_memory_the_table_stays),
-		cmocka_unit_test(lineage_of_the_base_is_empty),
-		cmocka_unit_test(lineages_equal_a_walk_over_parents),
-		cmocka_unit_test(
-			numbers_without_a_record_do_not_split_an_interval),
-		cmocka_unit_test(labels),
-		cmocka_unit_test(a_record_comes_back),
-		cmocka_unit_test(impossible_records_are_refused),
+		TEST(records_are_found_by_number),
+		TEST(gone_records_are_hidden_and_purged_when_written),
+		TEST(the_table_holds_a_million_and_no_more),
+		TEST(without_memory_the_table_stays),
+		TEST(lineage_of_the_base_is_empty),
+		TEST(lineages_equal_a_walk_over_parents),
+		TEST(numbers_without_a_record_do_not_split_an_interval),
+		TEST(labels),
+		TEST(a_record_comes_back),
+		TEST(impossible_records_are_refused),
 	};
 
 	return mem_tests("epoch", tests);

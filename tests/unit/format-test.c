@@ -106,8 +106,8 @@ static void header_accepts_what_was_sealed(void **state)
 
 static void header_says_what_is_wrong(void **state)
 {
-	static u8 buf[DR_BLOCK_SIZE], uuid[DR_UUID_LEN] = "a", other[] = "bbbb"
-		"bbbbbbbbbbbb";
+	static u8 buf[DR_BLOCK_SIZE], uuid[DR_UUID_LEN] = "a";
+	static const u8 other[DR_UUID_LEN] = "b";
 
 	dr_head_seal(buf, DR_TYPE_NODE, 77, 5, uuid);
 	assert_string_equal(dr_head_verify(buf, DR_TYPE_BITMAP, 77, uuid),
@@ -142,14 +142,14 @@ static void header_notices_any_flipped_bit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(crc_of_known_text),
-		cmocka_unit_test(crc_continues_at_any_cut_and_alignment),
-		cmocka_unit_test(map_entry_keeps_extreme_values),
-		cmocka_unit_test(map_entry_has_the_documented_bits),
-		cmocka_unit_test(slots_advance_but_zero_and_origin_stay),
-		cmocka_unit_test(header_accepts_what_was_sealed),
-		cmocka_unit_test(header_says_what_is_wrong),
-		cmocka_unit_test(header_notices_any_flipped_bit),
+		TEST(crc_of_known_text),
+		TEST(crc_continues_at_any_cut_and_alignment),
+		TEST(map_entry_keeps_extreme_values),
+		TEST(map_entry_has_the_documented_bits),
+		TEST(slots_advance_but_zero_and_origin_stay),
+		TEST(header_accepts_what_was_sealed),
+		TEST(header_says_what_is_wrong),
+		TEST(header_notices_any_flipped_bit),
 	};
 
 	return mem_tests("format", tests);

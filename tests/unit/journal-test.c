@@ -206,16 +206,16 @@ static void an_unreadable_block_is_an_error_not_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_empty_journal_ends_at_once),
-		cmocka_unit_test(blocks_are_read_back_in_order),
-		cmocka_unit_test(the_ring_wraps_around),
-		cmocka_unit_test(a_full_ring_is_read_once),
-		cmocka_unit_test(it_ends_before_a_torn_block),
-		cmocka_unit_test(a_block_of_the_ring_before_is_not_taken),
-		cmocka_unit_test(a_stale_session_is_not_taken),
-		cmocka_unit_test(another_device_s_journal_is_not_taken),
-		cmocka_unit_test(impossible_contents_are_an_error),
-		cmocka_unit_test(an_unreadable_block_is_an_error_not_the_end),
+		TEST(an_empty_journal_ends_at_once),
+		TEST(blocks_are_read_back_in_order),
+		TEST(the_ring_wraps_around),
+		TEST(a_full_ring_is_read_once),
+		TEST(it_ends_before_a_torn_block),
+		TEST(a_block_of_the_ring_before_is_not_taken),
+		TEST(a_stale_session_is_not_taken),
+		TEST(another_device_s_journal_is_not_taken),
+		TEST(impossible_contents_are_an_error),
+		TEST(an_unreadable_block_is_an_error_not_the_end),
 	};
 
 	return mem_tests("journal", tests);

@@ -311,17 +311,17 @@ static void a_lookup_that_needs_a_node_says_which(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_was_never_written_is_the_origin_s),
-		cmocka_unit_test(a_run_and_the_holes_around_it),
-		cmocka_unit_test(zeroes_and_origin_do_not_advance),
-		cmocka_unit_test(each_epoch_sees_its_version),
-		cmocka_unit_test(stacks_taller_than_a_leaf),
-		cmocka_unit_test(an_abandoned_branch_costs_one_more_search),
-		cmocka_unit_test(lookups_through_many_branches_equal_a_walk),
-		cmocka_unit_test(memtables_come_before_the_tree),
-		cmocka_unit_test(neighbours_in_a_memtable_are_one_extent),
-		cmocka_unit_test(a_range_in_memory_cuts_a_run_of_the_tree),
-		cmocka_unit_test(a_lookup_that_needs_a_node_says_which),
+		TEST(what_was_never_written_is_the_origin_s),
+		TEST(a_run_and_the_holes_around_it),
+		TEST(zeroes_and_origin_do_not_advance),
+		TEST(each_epoch_sees_its_version),
+		TEST(stacks_taller_than_a_leaf),
+		TEST(an_abandoned_branch_costs_one_more_search),
+		TEST(lookups_through_many_branches_equal_a_walk),
+		TEST(memtables_come_before_the_tree),
+		TEST(neighbours_in_a_memtable_are_one_extent),
+		TEST(a_range_in_memory_cuts_a_run_of_the_tree),
+		TEST(a_lookup_that_needs_a_node_says_which),
 	};
 
 	return mem_tests("map", tests);

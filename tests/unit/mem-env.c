@@ -273,8 +273,9 @@ u32 mem_survey(struct mem_env *m, struct mem_meta **list)
 		      DR_REGION_BLOCKS, r;
 	u32 i, at;
 
-	survey_add(&s, (struct mem_meta){ .type = DR_TYPE_SUPER, .parent = -1,
-			.block = le64_to_cpu(sb->head.gen) & 1 });
+	survey_add(&s, (struct mem_meta){
+		.type = DR_TYPE_SUPER, .parent = -1,
+		.block = le64_to_cpu(sb->head.gen) & 1 });
 	for (i = 0; i < 3; i++)
 		if (root[i]->block)
 			survey_node(&s, (struct mem_meta){
@@ -399,7 +400,8 @@ int mem_store_open(struct mem_store *s)
 	assert_false(s->open);
 	memset(&s->st, 0, sizeof(s->st));
 	s->st.env = s->m.env;
-	r = dr_store_open(&s->st, s->m.nr_blocks, MEM_ENTRIES);
+	r = dr_store_open(&s->st, s->m.nr_blocks,
+			  s->entries ? s->entries : MEM_ENTRIES);
 	s->open = !r;
 	return r;
 }
@@ -538,6 +540,8 @@ u32 mem_flush(struct mem_store *s)
 		r = dr_store_fill(&s->st, buf, 8);
 		unlock(s);
 		if (r == -EAGAIN) {
+			/* With a record pending nothing could be merged. */
+			assert_int_equal(s->st.ctl_state, DR_CTL_NONE);
 			mem_merge(s);
 			continue;
 		}
@@ -555,6 +559,20 @@ u32 mem_flush(struct mem_store *s)
 	return nr;
 }
 
+/* Control records fill the ring without an entry that could be merged. */
+static void commit_epochs(struct mem_store *s)
+{
+	if (s->st.active->used || s->st.ctl_state != DR_CTL_NONE)
+		return;
+	s->st.tail_known = false;
+	s->st.active_since = s->st.head;
+	if (!dr_journal_used(&s->st.journal))
+		return;
+	dr_store_begin(&s->st);
+	assert_int_equal(dr_store_commit(&s->st, true), 0);
+	dr_store_release(&s->st, true);
+}
+
 void mem_merge(struct mem_store *s)
 {
 	bool frozen;
@@ -563,8 +581,10 @@ void mem_merge(struct mem_store *s)
 	lock(s);
 	frozen = dr_store_freeze(&s->st);
 	unlock(s);
-	if (!frozen && !s->st.frozen)
+	if (!frozen && !s->st.frozen) {
+		commit_epochs(s);
 		return;
+	}
 	do {
 		r = dr_merge_step(&s->st);
 		assert_true(r >= 0);
@@ -577,7 +597,7 @@ u32 mem_checkpoint(struct mem_store *s, const char *label)
 	s64 epoch;
 
 	assert_int_equal(dr_store_prepare(&s->st), 0);
-	if (s->st.head - s->st.active_since >= DR_SPAN_MAX / 2)
+	if (dr_store_half_full(&s->st))
 		mem_merge(s);
 	lock(s);
 	epoch = dr_store_seal(&s->st, label, 0, ++s->now);

@@ -68,8 +68,10 @@ struct mem_meta {
 	u32 index;		/* in the parent; of a root 0 map 1 index 2 epochs */
 };
 
-/* Everything that the valid superblock leads to, it first; parents before
- * their children. Return: how many; the list is to be freed. */
+/*
+ * Everything that the valid superblock leads to, it first; parents before
+ * their children. Return: how many; the list is to be freed.
+ */
 u32 mem_survey(struct mem_env *m, struct mem_meta **list);
 /* First block of a kind in it; of a tree if @tree is not 0 */
 const struct mem_meta *mem_meta_find(const struct mem_meta *list, u32 nr,
@@ -103,6 +105,7 @@ struct mem_store {
 	struct mem_env m;
 	struct dr_store st;
 	bool open;
+	u32 entries;		/* in a memtable; 0: MEM_ENTRIES */
 	s64 now;
 };
 
@@ -136,6 +139,7 @@ void mem_reclaim(struct mem_store *s);
 struct dr_state mem_state(struct mem_store *s, u32 epoch, u64 block, u64 max);
 u64 mem_slot(struct mem_store *s, u32 epoch, u64 block);
 
+#define TEST(function) cmocka_unit_test(function)
 #define mem_tests(name, tests) \
 	cmocka_run_group_tests_name(name, tests, NULL, NULL)
 

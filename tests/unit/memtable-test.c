@@ -12,7 +12,7 @@ static struct {
 	struct dr_lineage l;
 	struct dr_interval iv[3];
 } straight = { { 1 }, { { 1, ~0u } } },
-  branch = { { 2 }, { { 8, ~0u }, { 1, 3 } } };	/* 4..7 were abandoned */
+branch = { { 2 }, { { 8, ~0u }, { 1, 3 } } };	/* 4..7 were abandoned */
 
 static void begin(u32 max)
 {
@@ -273,20 +273,20 @@ static void its_size_is_told_and_memory_may_lack(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_newest_entry_counts),
-		cmocka_unit_test(an_older_epoch_sees_older_versions),
-		cmocka_unit_test(abandoned_branches_are_not_seen),
-		cmocka_unit_test(a_range_and_an_entry_count_by_age),
-		cmocka_unit_test(short_discards_are_entries_of_their_own),
-		cmocka_unit_test(the_list_of_ranges_is_bounded),
-		cmocka_unit_test(the_whole_device_in_one_range),
-		cmocka_unit_test(promises_count_as_used),
-		cmocka_unit_test(a_full_table_finds_everything),
-		cmocka_unit_test(absence_is_never_claimed_wrongly),
-		cmocka_unit_test(sorting_is_by_block_epoch_and_age),
-		cmocka_unit_test(sorting_small_tables),
-		cmocka_unit_test(a_reset_table_is_empty),
-		cmocka_unit_test(its_size_is_told_and_memory_may_lack),
+		TEST(the_newest_entry_counts),
+		TEST(an_older_epoch_sees_older_versions),
+		TEST(abandoned_branches_are_not_seen),
+		TEST(a_range_and_an_entry_count_by_age),
+		TEST(short_discards_are_entries_of_their_own),
+		TEST(the_list_of_ranges_is_bounded),
+		TEST(the_whole_device_in_one_range),
+		TEST(promises_count_as_used),
+		TEST(a_full_table_finds_everything),
+		TEST(absence_is_never_claimed_wrongly),
+		TEST(sorting_is_by_block_epoch_and_age),
+		TEST(sorting_small_tables),
+		TEST(a_reset_table_is_empty),
+		TEST(its_size_is_told_and_memory_may_lack),
 	};
 
 	return mem_tests("memtable", tests);

@@ -151,13 +151,13 @@ static void many_epochs_in_one_flush(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(neighbours_become_one_extent),
-		cmocka_unit_test(removal_from_the_middle_and_the_ends),
-		cmocka_unit_test(adding_and_removing_in_one_flush),
-		cmocka_unit_test(thousands_of_extents_taken_in_by_one),
-		cmocka_unit_test(one_extent_removed_in_thousands_of_pieces),
-		cmocka_unit_test(extents_longer_than_a_run),
-		cmocka_unit_test(many_epochs_in_one_flush),
+		TEST(neighbours_become_one_extent),
+		TEST(removal_from_the_middle_and_the_ends),
+		TEST(adding_and_removing_in_one_flush),
+		TEST(thousands_of_extents_taken_in_by_one),
+		TEST(one_extent_removed_in_thousands_of_pieces),
+		TEST(extents_longer_than_a_run),
+		TEST(many_epochs_in_one_flush),
 	};
 
 	return mem_tests("plan-index", tests);

@@ -199,8 +199,9 @@ static void tall_stacks_are_cut_whole(void **state)
 	dr_cursor_init(&c, &p.x.m.env, p.x.uuid, &dr_tree_map, &p.map);
 	for (k = 0; k < 3; k++)
 		for (i = 0; i < 3000; i += 37) {
-			assert_int_equal(dr_cursor_le(&c, dr_map_key(100 + k,
-							20 + i), &e), 1);
+			struct dr_key key = dr_map_key(100 + k, 20 + i);
+
+			assert_int_equal(dr_cursor_le(&c, key, &e), 1);
 			dr_map_decode(&m, e);
 			assert_true(m.block == 100 + k && m.epoch == 20 + i &&
 				    m.slot == 1000 + 3 * i + k && m.len == 1);
@@ -237,9 +238,8 @@ static void torture(u64 seed, u32 rounds)
 			switch (mem_random(&seed) % 5) {
 			case 0:
 				own = true;
-				for (i = 0; i < len; i++)
-					own &= dr_slot_is_data(
-						p.want[block + i][e]);
+				for (i = block; i < block + len; i++)
+					own &= dr_slot_is_data(p.want[i][e]);
 				ok(pe_feed(&p, block, len, e, 0,
 					   own ? DR_DELETE_FREE : DR_DELETE));
 				break;
@@ -313,20 +313,20 @@ static void without_memory_there_is_no_plan(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_version_appears_in_map_index_and_bitmap),
-		cmocka_unit_test(an_overlap_cuts_a_run_in_three),
-		cmocka_unit_test(overlaps_at_both_ends),
-		cmocka_unit_test(the_same_epoch_again_gives_the_old_slots_back),
-		cmocka_unit_test(the_same_version_again_changes_nothing),
-		cmocka_unit_test(deleting_with_and_without_the_slot),
-		cmocka_unit_test(deleting_everything),
-		cmocka_unit_test(a_gap_is_filled_with_runs_of_at_most_4096),
-		cmocka_unit_test(a_change_of_several_versions_at_once),
-		cmocka_unit_test(tall_stacks_are_cut_whole),
-		cmocka_unit_test(going_back_flushes_first),
-		cmocka_unit_test(random_changes),
-		cmocka_unit_test(a_forged_run_outside_the_device_is_refused),
-		cmocka_unit_test(without_memory_there_is_no_plan),
+		TEST(a_version_appears_in_map_index_and_bitmap),
+		TEST(an_overlap_cuts_a_run_in_three),
+		TEST(overlaps_at_both_ends),
+		TEST(the_same_epoch_again_gives_the_old_slots_back),
+		TEST(the_same_version_again_changes_nothing),
+		TEST(deleting_with_and_without_the_slot),
+		TEST(deleting_everything),
+		TEST(a_gap_is_filled_with_runs_of_at_most_4096),
+		TEST(a_change_of_several_versions_at_once),
+		TEST(tall_stacks_are_cut_whole),
+		TEST(going_back_flushes_first),
+		TEST(random_changes),
+		TEST(a_forged_run_outside_the_device_is_refused),
+		TEST(without_memory_there_is_no_plan),
 	};
 
 	return mem_tests("plan", tests);

@@ -125,6 +125,8 @@ static void slots_of_every_size_are_aligned_and_never_fixed(void **state)
 
 	for (i = 0; i < 6; i++) {
 		fix_init(&f, 2 * REGION + 1000, sizes[i]);
+		/* As a larger block size or a grown device may leave it */
+		f.sp.data_cursor = 101;
 		free = f.sp.free;
 		total = take_all(&f, 7);
 		assert_true(f.sp.free == free - total);
@@ -352,11 +354,11 @@ static void damaged_pages_are_refused(void **state)
 static void forge(struct fix *f, struct dr_disk_bitmap *b, u32 region)
 {
 	struct dr_disk_index *x = mem_block(&f->m, 5);
+	u32 crc = dr_head_seal(b, DR_TYPE_BITMAP, region * REGION + 3, 1, uuid);
 
-	x->pages[region].crc = cpu_to_le32(dr_head_seal(b, DR_TYPE_BITMAP,
-					region * REGION + 3, 1, uuid));
-	f->super[0].crc = cpu_to_le32(dr_head_seal(x, DR_TYPE_INDEX, 5, 1,
-						   uuid));
+	x->pages[region].crc = cpu_to_le32(crc);
+	crc = dr_head_seal(x, DR_TYPE_INDEX, 5, 1, uuid);
+	f->super[0].crc = cpu_to_le32(crc);
 }
 
 static void forged_bitmaps_cannot_free_fixed_or_absent_blocks(void **state)
@@ -458,29 +460,24 @@ static void without_memory_nothing_changes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(usable_size_leaves_out_a_stub_of_a_region),
-		cmocka_unit_test(fixed_blocks_are_where_the_format_says),
-		cmocka_unit_test(validity_of_ranges_at_every_border),
-		cmocka_unit_test(
-			slots_of_every_size_are_aligned_and_never_fixed),
-		cmocka_unit_test(data_leaves_the_reserve_to_nodes),
-		cmocka_unit_test(data_grows_upwards_and_nodes_downwards),
-		cmocka_unit_test(freed_space_behind_the_cursor_is_found_again),
-		cmocka_unit_test(
-			a_run_of_slots_ends_at_a_hole_and_at_the_region),
-		cmocka_unit_test(marking_twice_counts_once_across_a_border),
-		cmocka_unit_test(
-			beyond_the_end_of_a_partial_region_nothing_is_free),
-		cmocka_unit_test(pages_come_back_as_they_were_written),
-		cmocka_unit_test(
-			a_commit_writes_changed_pages_to_the_other_places),
-		cmocka_unit_test(nothing_changed_nothing_written),
-		cmocka_unit_test(damaged_pages_are_refused),
-		cmocka_unit_test(
-			forged_bitmaps_cannot_free_fixed_or_absent_blocks),
-		cmocka_unit_test(growing_makes_exactly_the_new_blocks_free),
-		cmocka_unit_test(growing_across_an_index_page),
-		cmocka_unit_test(without_memory_nothing_changes),
+		TEST(usable_size_leaves_out_a_stub_of_a_region),
+		TEST(fixed_blocks_are_where_the_format_says),
+		TEST(validity_of_ranges_at_every_border),
+		TEST(slots_of_every_size_are_aligned_and_never_fixed),
+		TEST(data_leaves_the_reserve_to_nodes),
+		TEST(data_grows_upwards_and_nodes_downwards),
+		TEST(freed_space_behind_the_cursor_is_found_again),
+		TEST(a_run_of_slots_ends_at_a_hole_and_at_the_region),
+		TEST(marking_twice_counts_once_across_a_border),
+		TEST(beyond_the_end_of_a_partial_region_nothing_is_free),
+		TEST(pages_come_back_as_they_were_written),
+		TEST(a_commit_writes_changed_pages_to_the_other_places),
+		TEST(nothing_changed_nothing_written),
+		TEST(damaged_pages_are_refused),
+		TEST(forged_bitmaps_cannot_free_fixed_or_absent_blocks),
+		TEST(growing_makes_exactly_the_new_blocks_free),
+		TEST(growing_across_an_index_page),
+		TEST(without_memory_nothing_changes),
 	};
 
 	return mem_tests("space", tests);

@@ -173,40 +173,40 @@ static void impossible_fields_are_refused(void **state)
 	sb = mem_block(&s.m, gen & 1);
 	memset(mem_block(&s.m, !(gen & 1)), 0, DR_BLOCK_SIZE);
 	good = *sb;
-#define BAD(field, value, want) do {					\
+#define BAD(change, want) do {						\
 		*sb = good;						\
-		memcpy(&sb->field, &(u64){ value }, sizeof(sb->field));	\
+		change;							\
 		assert_int_equal(open_with(sb, gen), want);		\
 	} while (0)
-	BAD(version, 0, -EUCLEAN);
-	BAD(version, 2, -EUCLEAN);
-	BAD(slot_blocks, 0, -EUCLEAN);
-	BAD(slot_blocks, 3, -EUCLEAN);
-	BAD(slot_blocks, 512, -EUCLEAN);
-	BAD(nr_blocks, 0, -EUCLEAN);
-	BAD(nr_blocks, DR_REGION_BLOCKS + 8, -EUCLEAN);
-	BAD(nr_blocks, ~0ULL, -EUCLEAN);
-	BAD(nr_blocks, 40001, -ENXIO);
-	BAD(journal_blocks, 0, -EUCLEAN);
-	BAD(journal_blocks, DR_JOURNAL_MAX + 1, -EUCLEAN);
-	BAD(reserve, 40000, -EUCLEAN);
-	BAD(origin_sectors, 0, -EUCLEAN);
-	BAD(origin_sectors, ~0ULL, -EUCLEAN);
-	BAD(map.block, 40000, -EUCLEAN);
-	BAD(map.block, ~0ULL, -EUCLEAN);
-	BAD(index.level, DR_MAX_LEVEL, -EUCLEAN);
-	BAD(epochs.block, 0, -EUCLEAN);
-	BAD(epochs.block, 3, -EUCLEAN);
-	BAD(epochs.crc, 7, -EUCLEAN);
-	BAD(head_epoch, 0, -EUCLEAN);
-	BAD(head_epoch, 5, -EUCLEAN);
-	BAD(next_epoch, 1, -EUCLEAN);
-	BAD(label[47], 'x', -EUCLEAN);
-	BAD(origin_id[63], 'x', -EUCLEAN);
-	BAD(incompat, 1, -EPROTONOSUPPORT);
-	BAD(incompat, 1ULL << 63, -EPROTONOSUPPORT);
-	BAD(ro_compat, 1, -EPROTONOSUPPORT);
-	BAD(compat, ~0ULL, 0);
+	BAD(sb->version = 0, -EUCLEAN);
+	BAD(sb->version = cpu_to_le32(2), -EUCLEAN);
+	BAD(sb->slot_blocks = 0, -EUCLEAN);
+	BAD(sb->slot_blocks = cpu_to_le32(3), -EUCLEAN);
+	BAD(sb->slot_blocks = cpu_to_le32(512), -EUCLEAN);
+	BAD(sb->nr_blocks = 0, -EUCLEAN);
+	BAD(sb->nr_blocks = cpu_to_le64(DR_REGION_BLOCKS + 8), -EUCLEAN);
+	BAD(sb->nr_blocks = cpu_to_le64(~0ULL), -EUCLEAN);
+	BAD(sb->nr_blocks = cpu_to_le64(40001), -ENXIO);
+	BAD(sb->journal_blocks = 0, -EUCLEAN);
+	BAD(sb->journal_blocks = cpu_to_le32(DR_JOURNAL_MAX + 1), -EUCLEAN);
+	BAD(sb->reserve = cpu_to_le32(40000), -EUCLEAN);
+	BAD(sb->origin_sectors = 0, -EUCLEAN);
+	BAD(sb->origin_sectors = cpu_to_le64(~0ULL), -EUCLEAN);
+	BAD(sb->map.block = cpu_to_le64(40000), -EUCLEAN);
+	BAD(sb->map.block = cpu_to_le64(~0ULL), -EUCLEAN);
+	BAD(sb->index.level = cpu_to_le16(DR_MAX_LEVEL), -EUCLEAN);
+	BAD(sb->epochs.block = 0, -EUCLEAN);
+	BAD(sb->epochs.block = cpu_to_le64(3), -EUCLEAN);
+	BAD(sb->epochs.crc = cpu_to_le32(7), -EUCLEAN);
+	BAD(sb->head_epoch = 0, -EUCLEAN);
+	BAD(sb->head_epoch = cpu_to_le32(5), -EUCLEAN);
+	BAD(sb->next_epoch = cpu_to_le32(1), -EUCLEAN);
+	BAD(sb->label[47] = 'x', -EUCLEAN);
+	BAD(sb->origin_id[63] = 'x', -EUCLEAN);
+	BAD(sb->incompat = cpu_to_le64(1), -EPROTONOSUPPORT);
+	BAD(sb->incompat = cpu_to_le64(1ULL << 63), -EPROTONOSUPPORT);
+	BAD(sb->ro_compat = cpu_to_le64(1), -EPROTONOSUPPORT);
+	BAD(sb->compat = cpu_to_le64(~0ULL), 0);
 	mem_store_exit(&s);
 }
 
@@ -253,6 +253,50 @@ static void activation_makes_a_new_session_durable_first(void **state)
 	assert_true(s.st.journal.session == session + 1);
 	assert_true(le64_to_cpu(mem_super(&s.m)->session) == session + 1);
 	assert_true(dr_journal_used(&s.st.journal) == 0);
+	mem_store_exit(&s);
+}
+
+static void a_long_journal_through_a_small_table_with_crashes(void **state)
+{
+	static struct mem_env before;
+	u64 want[600];
+	u32 i, at;
+	int r = -1;
+
+	mem_store_init(&s, 1, 100000, 20000);
+	/* Where a merge in the middle of the journal looks for nodes */
+	s.st.space.data_cursor = 19280;
+	for (i = 0; i < 600; i++) {
+		want[i * 7 % 600] = mem_write(&s, i * 7 % 600, 1);
+		if (i % 20 == 0)
+			mem_flush(&s);
+		if (i % 100 == 50)
+			mem_checkpoint(&s, "");
+	}
+	for (i = 0; i < 600; i += 5)
+		want[i] = mem_write(&s, i, 1);
+	mem_flush(&s);
+	mem_store_stop(&s);
+	mem_copy(&before, &s.m);
+	for (at = 1; r; at += 3) {
+		mem_copy(&s.m, &before);
+		s.entries = 64;
+		s.m.fail_write = at;
+		r = mem_store_start(&s);
+		s.m.fail_write = 0;
+		mem_store_stop(&s);
+		mem_forget(&s.m);
+		s.entries = at % 2 ? 0 : 128;
+		assert_int_equal(mem_store_start(&s), 0);
+		assert_int_equal(s.st.head, 7);
+		for (i = 0; i < 600; i++)
+			assert_true(mem_slot(&s, 7, i) == want[i]);
+		assert_int_equal(mem_store_errors(&s), 0);
+		mem_store_stop(&s);
+	}
+	assert_true(at > 30);
+	mem_env_exit(&before);
+	s.entries = 0;
 	mem_store_exit(&s);
 }
 
@@ -407,26 +451,24 @@ static void seventy_thousand_epochs_are_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(formatting_says_what_does_not_fit),
-		cmocka_unit_test(
-			the_smallest_device_works_for_every_block_size),
-		cmocka_unit_test(opening_writes_nothing),
-		cmocka_unit_test(what_is_not_ours_is_told_from_what_is_damaged),
-		cmocka_unit_test(the_higher_generation_counts),
-		cmocka_unit_test(a_torn_superblock_leaves_its_twin),
-		cmocka_unit_test(generations_alternate_between_the_places),
-		cmocka_unit_test(impossible_fields_are_refused),
-		cmocka_unit_test(a_device_that_has_shrunk_is_refused),
-		cmocka_unit_test(text_and_sizes_are_kept),
-		cmocka_unit_test(activation_makes_a_new_session_durable_first),
-		cmocka_unit_test(a_stale_tail_of_the_journal_is_not_replayed),
-		cmocka_unit_test(
-			without_memory_nothing_opens_and_nothing_leaks),
-		cmocka_unit_test(formatting_without_memory_fails_cleanly),
-		cmocka_unit_test(growing_is_durable),
-		cmocka_unit_test(
-			an_error_of_the_last_write_keeps_the_old_state),
-		cmocka_unit_test(seventy_thousand_epochs_are_kept),
+		TEST(formatting_says_what_does_not_fit),
+		TEST(the_smallest_device_works_for_every_block_size),
+		TEST(opening_writes_nothing),
+		TEST(what_is_not_ours_is_told_from_what_is_damaged),
+		TEST(the_higher_generation_counts),
+		TEST(a_torn_superblock_leaves_its_twin),
+		TEST(generations_alternate_between_the_places),
+		TEST(impossible_fields_are_refused),
+		TEST(a_device_that_has_shrunk_is_refused),
+		TEST(text_and_sizes_are_kept),
+		TEST(activation_makes_a_new_session_durable_first),
+		TEST(a_long_journal_through_a_small_table_with_crashes),
+		TEST(a_stale_tail_of_the_journal_is_not_replayed),
+		TEST(without_memory_nothing_opens_and_nothing_leaks),
+		TEST(formatting_without_memory_fails_cleanly),
+		TEST(growing_is_durable),
+		TEST(an_error_of_the_last_write_keeps_the_old_state),
+		TEST(seventy_thousand_epochs_are_kept),
 	};
 
 	return mem_tests("store", tests);

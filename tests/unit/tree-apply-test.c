@@ -488,22 +488,22 @@ static void a_root_of_impossible_height_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_leaf_takes_252_entries_and_splits_at_253),
-		cmocka_unit_test(appends_pack_densely),
-		cmocka_unit_test(an_empty_batch_changes_nothing),
-		cmocka_unit_test(deleting_everything_leaves_an_empty_tree),
-		cmocka_unit_test(the_root_comes_down_when_little_is_left),
-		cmocka_unit_test(an_untouched_subtree_can_become_the_root),
-		cmocka_unit_test(a_lean_node_takes_in_its_neighbour),
-		cmocka_unit_test(only_touched_nodes_are_written),
-		cmocka_unit_test(the_old_tree_stays_as_it_was),
-		cmocka_unit_test(random_batches_map),
-		cmocka_unit_test(random_batches_index),
-		cmocka_unit_test(random_batches_epochs),
-		cmocka_unit_test(tiny_batches_make_a_deep_tree),
-		cmocka_unit_test(an_error_can_be_undone),
-		cmocka_unit_test(without_space_there_is_an_error_and_no_change),
-		cmocka_unit_test(a_root_of_impossible_height_is_refused),
+		TEST(a_leaf_takes_252_entries_and_splits_at_253),
+		TEST(appends_pack_densely),
+		TEST(an_empty_batch_changes_nothing),
+		TEST(deleting_everything_leaves_an_empty_tree),
+		TEST(the_root_comes_down_when_little_is_left),
+		TEST(an_untouched_subtree_can_become_the_root),
+		TEST(a_lean_node_takes_in_its_neighbour),
+		TEST(only_touched_nodes_are_written),
+		TEST(the_old_tree_stays_as_it_was),
+		TEST(random_batches_map),
+		TEST(random_batches_index),
+		TEST(random_batches_epochs),
+		TEST(tiny_batches_make_a_deep_tree),
+		TEST(an_error_can_be_undone),
+		TEST(without_space_there_is_an_error_and_no_change),
+		TEST(a_root_of_impossible_height_is_refused),
 	};
 
 	return mem_tests("tree-apply", tests);

@@ -354,20 +354,19 @@ static void a_child_outside_the_device(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_empty_tree_has_nothing),
-		cmocka_unit_test(one_entry_from_all_sides),
-		cmocka_unit_test(a_cursor_visits_all_in_order),
-		cmocka_unit_test(every_key_is_found_from_both_sides),
-		cmocka_unit_test(left_of_everything_the_first_entry_is_next),
-		cmocka_unit_test(a_search_names_the_node_that_it_lacks),
-		cmocka_unit_test(a_cached_node_of_other_content_is_not_used),
-		cmocka_unit_test(errors_of_reading_come_through),
-		cmocka_unit_test(a_malformed_leaf_is_named),
-		cmocka_unit_test(a_malformed_inner_node_is_named),
-		cmocka_unit_test(
-			a_child_that_is_a_leaf_for_one_and_inner_for_another),
-		cmocka_unit_test(a_child_that_begins_after_its_key),
-		cmocka_unit_test(a_child_outside_the_device),
+		TEST(an_empty_tree_has_nothing),
+		TEST(one_entry_from_all_sides),
+		TEST(a_cursor_visits_all_in_order),
+		TEST(every_key_is_found_from_both_sides),
+		TEST(left_of_everything_the_first_entry_is_next),
+		TEST(a_search_names_the_node_that_it_lacks),
+		TEST(a_cached_node_of_other_content_is_not_used),
+		TEST(errors_of_reading_come_through),
+		TEST(a_malformed_leaf_is_named),
+		TEST(a_malformed_inner_node_is_named),
+		TEST(a_child_that_is_a_leaf_for_one_and_inner_for_another),
+		TEST(a_child_that_begins_after_its_key),
+		TEST(a_child_outside_the_device),
 	};
 
 	return mem_tests("tree", tests);

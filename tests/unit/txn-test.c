@@ -299,22 +299,19 @@ static void without_memory_there_is_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_node_taken_is_in_both_bitmaps),
-		cmocka_unit_test(what_is_given_up_stays_busy_until_release),
-		cmocka_unit_test(
-			what_only_the_journal_names_waits_for_a_final_release),
-		cmocka_unit_test(
-			naming_sets_the_disk_bitmap_and_twice_is_an_error),
-		cmocka_unit_test(undoing_puts_everything_back),
-		cmocka_unit_test(own_nodes_are_taken_again_only_after_settling),
-		cmocka_unit_test(own_nodes_given_up_are_free_after_release),
-		cmocka_unit_test(nodes_of_older_generations_wait_for_release),
-		cmocka_unit_test(neighbours_share_an_entry_of_the_log),
-		cmocka_unit_test(a_full_log_refuses_and_can_be_undone),
-		cmocka_unit_test(a_full_device_has_no_node),
-		cmocka_unit_test(
-			blocks_outside_the_device_and_fixed_ones_are_refused),
-		cmocka_unit_test(without_memory_there_is_none),
+		TEST(a_node_taken_is_in_both_bitmaps),
+		TEST(what_is_given_up_stays_busy_until_release),
+		TEST(what_only_the_journal_names_waits_for_a_final_release),
+		TEST(naming_sets_the_disk_bitmap_and_twice_is_an_error),
+		TEST(undoing_puts_everything_back),
+		TEST(own_nodes_are_taken_again_only_after_settling),
+		TEST(own_nodes_given_up_are_free_after_release),
+		TEST(nodes_of_older_generations_wait_for_release),
+		TEST(neighbours_share_an_entry_of_the_log),
+		TEST(a_full_log_refuses_and_can_be_undone),
+		TEST(a_full_device_has_no_node),
+		TEST(blocks_outside_the_device_and_fixed_ones_are_refused),
+		TEST(without_memory_there_is_none),
 	};
 
 	return mem_tests("txn", tests);

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The table line: what the constructor takes, what it refuses and why.
+# shellcheck source=tests/dm/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 make_pair 16 64

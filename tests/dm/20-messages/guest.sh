@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Every message with good and bad arguments: the error number that comes out,
 # and that a message which is refused changes nothing.
+# shellcheck source=tests/dm/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 make_pair 16 64

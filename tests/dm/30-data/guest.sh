@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Every byte, through checkpoints, rollbacks, replays and reopening, for block
 # sizes from 4K to 1M and devices whose last block is partial.
+# shellcheck source=tests/dm/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 load_module

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # ext4 and xfs upon the device: stress with verification, checkpoints while
 # mounted, and every epoch a sound file system after a rollback.
+# shellcheck source=tests/dm/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 load_module
@@ -22,6 +23,7 @@ sums() { (cd /mnt/t && find . -type f -exec sha256sum {} + | sort); }
 try_fs() {
 	local e
 
+	rm -f fsx.m fsx-d.m
 	must "$DMDELTA" format --force "$origin" "$delta" >/dev/null
 	open_pair v >/dev/null
 	ok "$fs: mkfs" "mkfs.$fs" -q $dev
@@ -37,19 +39,19 @@ try_fs() {
 	like "$(msg v epochs "$e" | sed -n 2p)" ' frozen$' "$fs: ... is recorded as frozen"
 
 	# fsx-lite knows what its files hold; the others verify on their own.
-	fsx-lite -N 1500 -S 11 -m /tmp/case/fsx.m /mnt/t/fsx &
+	fsx-lite -N 1500 -S 11 -m fsx.m /mnt/t/fsx 2>fsx.out &
 	local fsx=$!
-	fsx-lite -N 300 -S 12 -d -a 4096 -l 1048576 -m /tmp/case/fsx-d.m /mnt/t/fsx-d &
+	fsx-lite -N 300 -S 12 -d -a 4096 -l 1048576 -m fsx-d.m /mnt/t/fsx-d 2>fsx-d.out &
 	local fsxd=$!
-	fio --name=files --directory=/mnt/t --nrfiles=8 --size=8m --rw=randwrite --bs=4k \
+	fio --name=files --directory=/mnt/t --nrfiles=8 --size=4m --rw=randwrite --bs=4k \
 		--verify=crc32c --verify_fatal=1 --fsync=64 --ioengine=libaio --iodepth=8 \
-		--output=/dev/null &
+		--eta=never >fio.out 2>&1 &
 	local fio=$!
 	ok "$fs: a checkpoint under load" "$DMDELTA" checkpoint v --label busy
 	ok "$fs: one without a freeze" "$DMDELTA" checkpoint v --no-freeze --label crash
-	ok "$fs: fsx-lite" wait $fsx
-	ok "$fs: fsx-lite with O_DIRECT" wait $fsxd
-	ok "$fs: fio over files" wait $fio
+	ok_wait "$fs: fsx-lite" $fsx fsx.out
+	ok_wait "$fs: fsx-lite with O_DIRECT" $fsxd fsx-d.out
+	ok_wait "$fs: fio over files" $fio fio.out
 	mkdir /mnt/t/stress
 	ok "$fs: stress-ng" stress-ng --temp-path /mnt/t/stress --timeout 4 --verify \
 		--fallocate 1 --fallocate-bytes 4m --hdd 1 --hdd-bytes 4m --hdd-opts sync,wr-rnd \

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Suspend, resume, reload, removal, unload and messages while I/O goes on.
+# shellcheck source=tests/dm/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 make_pair 64 400
@@ -14,7 +15,7 @@ start_load() {
 		--offset_increment=16m --iodepth=8 >load.out 2>&1 &
 	load=$!
 }
-end_load() { ok "$1: the data under it is right" wait $load; }
+end_load() { ok_wait "$1: the data under it is right" $load load.out; }
 alive() { kill -0 $load 2>/dev/null; }
 
 # --- suspend and resume --------------------------------------------------------------
@@ -117,8 +118,14 @@ dd if=pattern of=$dev bs=1M oflag=direct status=none
 ok "remove right after writes" dmsetup remove v
 open_pair v
 is "$(cmp -n 8388608 pattern $dev 2>&1)" "" "they are there"
+exec 7<$dev
 start_load 1
+for i in {1..50}; do
+	[ "$(dmsetup info -c --noheadings -o open v)" -lt 3 ] || break
+	sleep 0.2
+done
 dmsetup remove --deferred v
+exec 7<&-
 end_load "deferred removal"
 for i in {1..20}; do
 	dmsetup info v >/dev/null 2>&1 || break
