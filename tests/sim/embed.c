@@ -40,7 +40,7 @@ int lookup(struct model *m, const struct dr_snap *snap,
 	if (check_ret(m, "lookup", r) < 0)
 		return -EIO;
 	if (!s->len || s->len > max)
-		fail(m, "lookup of %llu: length %llu of %llu", ull(block),
+		fail(m, "looked up %llu: length %llu of %llu", ull(block),
 		     ull(s->len), ull(max));
 	return 0;
 }
@@ -371,7 +371,7 @@ int release(struct model *m)
 	r = io_drain(m, m->release_era);
 	if (r)
 		return r;
-	say(m, "release%s", m->release_final ? ", final" : "");
+	say(m, "given back%s", m->release_final ? ", final" : "");
 	m->release = false;
 	dr_store_release(m->st, m->release_final);
 	return 0;

@@ -106,7 +106,7 @@ static void format(struct model *m)
 	or_add(&m->o, 1, 0);
 	r = dr_format(&m->env, &p);
 	if (r)
-		fail(m, "format: %d", r);
+		fail(m, "cannot format: %d", r);
 	say(m, "%llu blocks of %u sectors, delta of %llu blocks", ull(blocks),
 	    m->spb, ull(nr));
 }
@@ -244,11 +244,10 @@ static bool history(u64 seed, bool verbose)
 	m->verbose = verbose;
 	m->st = calloc(1, sizeof(*m->st));
 	alarm(SECONDS_EACH);
-	if (setjmp(m->failed)) {
+	if (setjmp(m->failed))
 		ok = false;
-	} else {
+	else
 		run_history(m);
-	}
 	alarm(0);
 	if (!ok)
 		return false;	/* and leave everything as it is */

@@ -13,7 +13,7 @@
 
 #include "format.h"
 
-#define OR_ORIGIN	(1ULL << 63)
+#define OR_ORIGIN	0x8000000000000000ULL
 
 struct or_ver {
 	u64 slot;		/* as published */

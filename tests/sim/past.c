@@ -24,7 +24,7 @@ void ctl_done(struct model *m)
 	case PEND_REPLAY:
 		or_exact(&m->o, m->pend_other);
 		dr_replay_end(m->st);
-		/* fall through */
+		__attribute__((fallthrough));
 	case PEND_SEAL:
 	case PEND_ROLLBACK:
 		or_exact(&m->o, m->pend_sealed);

@@ -229,7 +229,9 @@ static void log_line(const char *line)
 		strcpy(pending, line);
 		return;
 	}
-	pending[0] = '\0';
+	/* A sealed head is acknowledged before the operation that sealed it. */
+	if (line[0] != 'F')
+		pending[0] = '\0';
 	if (sscanf(line, "F %u", &a) == 1) {
 		for (; acked < a; acked++)
 			apply_write(number(acked));

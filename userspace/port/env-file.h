@@ -13,7 +13,7 @@
  * nodes of one path must fit into one set.
  */
 #define DR_CACHE_WAYS		16u
-_Static_assert(DR_CACHE_WAYS > DR_MAX_LEVEL + 1, "a path fits into a set");
+_Static_assert(DR_MAX_LEVEL + 1 < DR_CACHE_WAYS, "a path fits into a set");
 
 struct dr_node_cache {
 	u32 nr;			/* power of two, in sets of DR_CACHE_WAYS */

@@ -118,15 +118,15 @@ dd if=pattern of=$dev bs=1M oflag=direct status=none
 ok "remove right after writes" dmsetup remove v
 open_pair v
 is "$(cmp -n 8388608 pattern $dev 2>&1)" "" "they are there"
-exec 7<$dev
-start_load 1
+fsx-lite -b -d -N 1500 $dev 2>fsx.out &
+load=$!
 for i in {1..50}; do
-	[ "$(dmsetup info -c --noheadings -o open v)" -lt 3 ] || break
-	sleep 0.2
+	[ "$(dmsetup info -c --noheadings -o open v)" = 0 ] || break
+	sleep 0.1
 done
 dmsetup remove --deferred v
-exec 7<&-
-end_load "deferred removal"
+ok "a deferred removal waits for who has it open" dmsetup info v
+ok_wait "who can go on with its I/O" $load fsx.out
 for i in {1..20}; do
 	dmsetup info v >/dev/null 2>&1 || break
 	sleep 0.2

@@ -9,7 +9,9 @@ VM=${VM:-$top/scripts/vm} PUT=${PUT:-$top/build/put}
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 truncate -s 48M "$tmp/origin"
-truncate -s 192M "$tmp/delta"
+delta=192M
+[ -z "${DEEP-}" ] || delta=1G
+truncate -s $delta "$tmp/delta"
 truncate -s 64M "$tmp/log"
 
 n=0
@@ -53,7 +55,7 @@ round 1 cm 4 cut &&
 last=$?
 for ((i = 7; i <= 40 && last == 0; i++)); do
 	[ -n "${DEEP-}" ] || break
-	round $i ccrpd $((2 + i % 5)) cut ro
+	round $i crpdddddd $((2 + i % 5)) cut ro
 	last=$?
 done
 echo "1..$n"
