@@ -106,7 +106,7 @@ static void format(struct model *m)
 	or_add(&m->o, 1, 0);
 	r = dr_format(&m->env, &p);
 	if (r)
-		fail(m, "cannot format: %d", r);
+		fail(m, "formatting failed: %d", r);
 	say(m, "%llu blocks of %u sectors, delta of %llu blocks", ull(blocks),
 	    m->spb, ull(nr));
 }
