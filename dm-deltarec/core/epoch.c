@@ -179,7 +179,7 @@ const char *dr_epoch_decode(struct dr_epoch *e, const struct dr_disk_epoch *d)
 		return "unknown state";
 	if (e->how > DR_MADE_BY_REPLAY)
 		return "unknown maker";
-	if (e->flags & ~DR_EPOCH_FROZEN)
+	if (e->flags & ~(DR_EPOCH_FROZEN | DR_EPOCH_CUT))
 		return "unknown flags";
 	if (e->label[DR_LABEL_MAX] || (e->label[0] && !dr_label_valid(e->label)))
 		return "impossible label";

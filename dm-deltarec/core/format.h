@@ -203,6 +203,7 @@ enum dr_epoch_how {
 };
 
 #define DR_EPOCH_FROZEN		1u	/* file systems were frozen when sealed */
+#define DR_EPOCH_CUT		2u	/* what it was opened on was dropped */
 
 /* Journal */
 enum dr_journal_kind {

@@ -281,6 +281,8 @@ static int remove_epoch(struct dr_store *st, struct dr_epoch *d)
 		if (st->epochs.e[i].parent != d->id)
 			continue;
 		st->epochs.e[i].parent = d->parent;
+		/* Nobody can tell any more what it began with. */
+		st->epochs.e[i].flags |= DR_EPOCH_CUT;
 		st->epochs.e[i].dirty = true;
 	}
 	return 0;

@@ -114,7 +114,8 @@ int dr_rule_make(const struct dr_store *st, struct dr_rule *rule, u64 sector,
 		return -ENOENT;
 	/* What was there before must still be known. */
 	before = record_below(st, from);
-	if (before && before->state == DR_EPOCH_DROPPED)
+	if ((before && before->state == DR_EPOCH_DROPPED) ||
+	    (f->flags & DR_EPOCH_CUT))
 		return -ENODATA;
 	rule->block = div_u64(sector, per);
 	rule->len = div_u64(sector + sectors + per - 1, per) - rule->block;
@@ -428,6 +429,84 @@ static int count_changed(struct dr_store *st)
 	return r < 0 ? r : 0;
 }
 
+/* Does an epoch belong to what was computed: some rule's, or since then? */
+static bool in_recipe(void *arg, const struct dr_epoch *e)
+{
+	struct dr_store *st = arg;
+	const struct dr_replay *rp = st->replay;
+	u32 i;
+
+	if (e->id > st->head || !dr_lineage_has(st->lineage, e->id))
+		return false;
+	for (i = 0; i < rp->nr_rules; i++)
+		if (e->id >= rp->rule[i].from && e->id <= rp->rule[i].to)
+			return true;
+	return e->id >= rp->since;
+}
+
+/*
+ * The steps may have met a mixed block more than once, through several rules.
+ * Where they met any, each is counted once here.
+ */
+static int count_mixed(struct dr_store *st)
+{
+	struct dr_replay *rp = st->replay;
+	struct recipe rc = { rp->rule, rp->nr_rules, ~0u };
+	const struct dr_env *env = &st->env;
+	u64 cursor = 0, pos, end;
+	struct verdict v = {};
+	struct dr_range *w;
+	struct dr_cursor c;
+	int n, i, r;
+
+	w = env->alloc(env->ctx, WINDOW * sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	rp->mixed = 0;
+	r = dr_cursor_init(&c, env, st->uuid, &dr_tree_map, &st->map);
+	while (!r && cursor < st->nr_map_blocks) {
+		n = dr_gather(st, &st->index, in_recipe, st, &cursor,
+			      st->nr_map_blocks, w, WINDOW);
+		if (n < 0)
+			r = n;
+		for (i = 0; !r && i < n; i++) {
+			end = w[i].block + w[i].len;
+			for (pos = w[i].block; !r && pos < end; pos += v.len) {
+				r = judge(st, &rc, &c, pos, end - pos, &v);
+				if (v.mixed)
+					rp->mixed += v.len;
+			}
+		}
+	}
+	dr_cursor_exit(&c);
+	env->free(env->ctx, w);
+	return r;
+}
+
+/* The figures, and the epoch's record with them. 1: committed */
+static int settle_counts(struct dr_store *st)
+{
+	struct dr_replay *rp = st->replay;
+	struct dr_epoch *e;
+	int r = count_changed(st);
+
+	if (!r && rp->mixed)
+		r = count_mixed(st);
+	if (r)
+		return r;
+	e = dr_epochs_find(&st->epochs, rp->epoch);
+	if (e->nr_blocks == rp->changed)
+		return 0;
+	e->nr_blocks = rp->changed;
+	e->dirty = true;
+	dr_store_begin(st);
+	r = dr_store_commit(st, false);
+	if (!r)
+		return 1;
+	dr_store_abort(st);
+	return r;
+}
+
 int dr_replay_finish(struct dr_store *st)
 {
 	struct dr_replay *rp = st->replay;
@@ -442,20 +521,15 @@ int dr_replay_finish(struct dr_store *st)
 		rp->committing = true;
 		rp->done = 0;
 	}
-	return compute(st, true);
+	r = compute(st, true);
+	return r ? r : settle_counts(st);
 }
 
 int dr_replay_seal(struct dr_store *st, s64 now)
 {
-	struct dr_replay *rp = st->replay;
-	int r = count_changed(st);
+	int r = dr_epochs_reserve(&st->epochs, &st->env, 1);
 
-	if (!r)
-		r = dr_epochs_reserve(&st->epochs, &st->env, 1);
-	if (r)
-		return r;
-	dr_epochs_find(&st->epochs, rp->epoch)->nr_blocks = rp->changed;
-	return dr_store_open_replay(st, rp->epoch, now);
+	return r ? r : dr_store_open_replay(st, st->replay->epoch, now);
 }
 
 int dr_replay_commit(struct dr_store *st, s64 now)

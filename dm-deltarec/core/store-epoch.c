@@ -78,7 +78,7 @@ static void seal_head(struct dr_store *st, const char *label, u16 flags,
 	struct dr_epoch *e = dr_epochs_find(&st->epochs, st->head);
 
 	e->state = DR_EPOCH_SEALED;
-	e->flags = flags;
+	e->flags = (e->flags & DR_EPOCH_CUT) | flags;
 	e->time = now;
 	e->nr_blocks = st->head_blocks;
 	memset(e->label, 0, sizeof(e->label));

@@ -213,6 +213,10 @@ static void rules_say_what_is_wrong(void **state)
 	assert_true(r.block == 0 && r.len == 2);
 	mem_drop(s, 1);
 	assert_int_equal(dr_rule_make(&s->st, &r, 0, 8, 4, 4, false), -ENODATA);
+	/* Also when nothing is left of the one that was dropped */
+	mem_reclaim(s);
+	assert_null(dr_epochs_find(&s->st.epochs, 1));
+	assert_int_equal(dr_rule_make(&s->st, &r, 0, 8, 4, 4, false), -ENODATA);
 	h_end(&h);
 }
 
