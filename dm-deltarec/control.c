@@ -5,25 +5,12 @@
  * Each is one record in the journal. store->ctl is held from the change in
  * memory until the record is durable, so that no commit writes one without the
  * other. A checkpoint never takes store->meta while it holds ctl: it does not
- * wait for a merge, unless there would be no room for its record.
+ * wait for a merge, unless there would be no room for its record. It does wait
+ * for a step of reclaim, replay or diff, which hold the epoch table.
  */
 #include <linux/ktime.h>
 
 #include "deltarec.h"
-
-/*
- * The record follows everything published before it, and the ring cannot be
- * emptied while it is pending: there must be room for all of that.
- */
-static bool ring_has_room(const struct deltarec_store *s)
-{
-	const struct dr_journal *j = &s->st.journal;
-	u64 need = 2 * s->st.active->max / DR_JOURNAL_RECORDS +
-		   2 * DR_MEM_RANGES + DELTAREC_GROUP;
-
-	return dr_journal_used(j) + min_t(u64, need, j->blocks / 2) <=
-	       j->blocks;
-}
 
 static bool ctl_idle(struct deltarec_store *s)
 {
@@ -72,7 +59,7 @@ static s64 seal(struct deltarec_store *s, const char *label, u16 flags)
 		return r;
 	new = deltarec_snap_alloc();
 	spin_lock_irq(&s->lock);
-	if (ring_has_room(s))
+	if (dr_store_ring_has_room(&s->st))
 		r = dr_store_seal(&s->st, label, flags, ktime_get_real_seconds());
 	else
 		r = -EAGAIN;
@@ -115,7 +102,8 @@ s64 deltarec_checkpoint(struct deltarec_store *s, const char *label, u16 flags)
 	return r ? r : epoch;
 }
 
-s64 deltarec_rollback(struct deltarec_store *s, u32 epoch)
+/* -EAGAIN: merge, and come again */
+static s64 try_rollback(struct deltarec_store *s, u32 epoch)
 {
 	struct deltarec_snap *new = deltarec_snap_alloc();
 	s64 head;
@@ -124,9 +112,12 @@ s64 deltarec_rollback(struct deltarec_store *s, u32 epoch)
 	down_write(&s->epochs);
 	mutex_lock(&s->ctl);
 	head = s->mode != DELTAREC_RW ? -EROFS : dr_store_prepare(&s->st);
+	/* A resume since the message was looked at waits for ctl, or came. */
+	if (!head && !s->quiet)
+		head = -EOPNOTSUPP;
 	if (!head && s->st.replay)
 		head = -EBUSY;
-	if (!head && !ring_has_room(s))
+	if (!head && !dr_store_ring_has_room(&s->st))
 		head = -EAGAIN;
 	if (!head)
 		head = dr_store_rollback(&s->st, epoch,
@@ -143,13 +134,23 @@ s64 deltarec_rollback(struct deltarec_store *s, u32 epoch)
 	}
 	mutex_unlock(&s->ctl);
 	kfree(new);
-	if (head != -EAGAIN)
-		return head;
-	r = merge_now(s);
-	return r < 0 ? r : deltarec_rollback(s, epoch);
+	return head;
 }
 
-s64 deltarec_drop(struct deltarec_store *s, u32 epoch)
+s64 deltarec_rollback(struct deltarec_store *s, u32 epoch)
+{
+	s64 head;
+	int r = 0;
+
+	do {
+		head = try_rollback(s, epoch);
+		if (head == -EAGAIN)
+			r = merge_now(s);
+	} while (head == -EAGAIN && r >= 0);
+	return r < 0 ? r : head;
+}
+
+static int try_drop(struct deltarec_store *s, u32 epoch)
 {
 	int r;
 
@@ -161,7 +162,7 @@ s64 deltarec_drop(struct deltarec_store *s, u32 epoch)
 		r = -EROFS;
 	else if (s->st.replay)
 		r = -EBUSY;
-	else if (!ring_has_room(s))
+	else if (!dr_store_ring_has_room(&s->st))
 		r = -EAGAIN;
 	else
 		r = dr_store_drop(&s->st, epoch);
@@ -172,12 +173,20 @@ s64 deltarec_drop(struct deltarec_store *s, u32 epoch)
 	if (!r)
 		r = deltarec_ctl_finish(s);
 	mutex_unlock(&s->ctl);
-	if (r == -EAGAIN) {
-		r = merge_now(s);
-		return r < 0 ? r : deltarec_drop(s, epoch);
-	}
-	if (r)
-		return r;
+	return r;
+}
+
+s64 deltarec_drop(struct deltarec_store *s, u32 epoch)
+{
+	int r, m = 0;
+
+	do {
+		r = try_drop(s, epoch);
+		if (r == -EAGAIN)
+			m = merge_now(s);
+	} while (r == -EAGAIN && m >= 0);
+	if (m < 0 || r)
+		return m < 0 ? m : r;
 	deltarec_kick_meta(s);
 	return epoch;
 }

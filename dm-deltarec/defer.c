@@ -133,13 +133,18 @@ static bool run_piece(struct deltarec_io *io)
 	const struct dr_store *st = &dt->s->st;
 	struct deltarec_step step;
 	enum deltarec_todo todo;
+	int r;
 
 	/* The era is held while nodes are read, so they stay what they are. */
 	for (;;) {
 		todo = deltarec_resolve(dt, &p->io, io, bio, &step);
 		if (todo != DELTAREC_LOAD)
 			break;
-		if (dr_tree_load(&st->env, st->uuid, &step.want)) {
+		r = dr_tree_load(&st->env, st->uuid, &step.want);
+		if (r) {
+			if (r != -ENOMEM)
+				deltarec_set_mode(dt->s, DELTAREC_RO,
+						  "cannot read the map");
 			step.status = BLK_STS_IOERR;
 			todo = DELTAREC_ERROR;
 			deltarec_io_end(&p->io, step.status);

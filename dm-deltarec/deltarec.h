@@ -132,6 +132,7 @@ struct deltarec_store {
 	bool low_told;				/* since the last resume */
 	bool suspending;
 	bool noflush;
+	bool quiet;				/* meta and ctl: no bio is left */
 	struct bio_set bs;
 	struct workqueue_struct *defer_wq;
 	struct dm_kcopyd_client *kcopyd;
@@ -258,6 +259,8 @@ int deltarec_store_get(struct deltarec *dt);
 void deltarec_store_put(struct deltarec *dt);
 /* First write, growth, features; nothing is in flight. May sleep. */
 int deltarec_store_resume(struct deltarec *dt);
+/* Is it certain that no bio is in flight? Waits for changes of the head. */
+void deltarec_store_quiet(struct deltarec_store *s, bool yes);
 /* Lower the mode, once and for all. Any context, no locks held. */
 void deltarec_set_mode(struct deltarec_store *s, enum deltarec_mode mode,
 		       const char *why);

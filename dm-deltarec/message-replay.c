@@ -171,8 +171,9 @@ static int replay_commit(struct deltarec *dt, struct deltarec_reply *reply)
 	r = deltarec_lock_merged(s);
 	if (r)
 		return deltarec_refuse(dt, "replay commit", r);
-	r = -ENXIO;
-	if (s->st.replay) {
+	/* Resumed since we looked? A resume waits for meta from now on. */
+	r = s->quiet ? -ENXIO : -EOPNOTSUPP;
+	if (s->quiet && s->st.replay) {
 		epoch = s->st.replay->epoch;
 		r = commit_locked(s);
 	}
@@ -196,10 +197,19 @@ static int replay_abort(struct deltarec *dt, struct deltarec_reply *reply)
 	u32 epoch = 0;
 	int r;
 
-	if (mutex_lock_killable(&s->meta))
-		return -EINTR;
-	down_write(&s->epochs);
-	mutex_lock(&s->ctl);
+	/* The ring has room after a merge, unless writers are very fast. */
+	for (;;) {
+		r = deltarec_lock_merged(s);
+		if (r)
+			return deltarec_refuse(dt, "replay abort", r);
+		down_write(&s->epochs);
+		mutex_lock(&s->ctl);
+		if (dr_store_ring_has_room(&s->st))
+			break;
+		mutex_unlock(&s->ctl);
+		up_write(&s->epochs);
+		mutex_unlock(&s->meta);
+	}
 	if (s->st.replay)
 		epoch = s->st.replay->epoch;
 	r = s->mode == DELTAREC_RW ? dr_replay_abort(&s->st) : -EROFS;

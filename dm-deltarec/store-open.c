@@ -93,7 +93,7 @@ static u32 mem_entries(const struct deltarec_features *f, u64 blocks)
 /* Half of the cache holds nodes */
 static unsigned int cache_nodes(const struct deltarec_features *f)
 {
-	return (f->cache_mb << 20 >> 1) / DR_BLOCK_SIZE;
+	return f->cache_mb * ((1u << 19) / DR_BLOCK_SIZE);
 }
 
 static int alloc_queues(struct deltarec_store *s)
@@ -129,11 +129,12 @@ static int store_alloc(struct deltarec_store *s,
 {
 	int r;
 
-	r = deltarec_era_init(&s->era);
+	/* The environment first: taking things down needs it. */
+	r = deltarec_env_init(s);
+	if (!r)
+		r = deltarec_era_init(&s->era);
 	if (!r)
 		r = deltarec_cache_init(&s->cache, cache_nodes(f));
-	if (!r)
-		r = deltarec_env_init(s);
 	if (!r)
 		r = deltarec_journal_init(s);
 	if (!r)
@@ -335,11 +336,21 @@ static void resize_cache(struct deltarec_store *s, unsigned int cache_mb)
 	s->f.cache_mb = cache_mb;
 }
 
+void deltarec_store_quiet(struct deltarec_store *s, bool yes)
+{
+	mutex_lock(&s->meta);
+	mutex_lock(&s->ctl);
+	s->quiet = yes;
+	mutex_unlock(&s->ctl);
+	mutex_unlock(&s->meta);
+}
+
 int deltarec_store_resume(struct deltarec *dt)
 {
 	struct deltarec_store *s = dt->s;
 	int r = 0;
 
+	deltarec_store_quiet(s, false);
 	mutex_lock(&s->meta);
 	if (!s->activated)
 		r = activate(s);

@@ -172,6 +172,7 @@ static void deltarec_postsuspend(struct dm_target *ti)
 		DMERR("%s: what was written last may be lost", dt->s->name);
 	/* A step that is under way ends before we say that all is quiet. */
 	flush_work(&dt->s->meta_work);
+	deltarec_store_quiet(dt->s, true);
 }
 
 static int deltarec_iterate_devices(struct dm_target *ti,

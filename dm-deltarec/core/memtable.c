@@ -29,6 +29,7 @@ int dr_mem_init(struct dr_memtable *m, const struct dr_env *env, u32 max)
 {
 	memset(m, 0, sizeof(*m));
 	m->max = max;
+	m->max_ranges = DR_MEM_RANGES;
 	m->mask = bucket_count(max) - 1;
 	m->e = env->alloc(env->ctx, (size_t)max * sizeof(*m->e));
 	m->bucket = env->alloc(env->ctx, ((size_t)m->mask + 1) * sizeof(u32));
@@ -96,7 +97,7 @@ bool dr_mem_add_zero(struct dr_memtable *m, u64 block, u64 len, u32 epoch)
 			dr_mem_add(m, block, epoch, DR_SLOT_ZERO, 0);
 		return true;
 	}
-	if (m->nr_ranges == DR_MEM_RANGES)
+	if (m->nr_ranges == m->max_ranges)
 		return false;
 	e->block = block;
 	e->v = len;

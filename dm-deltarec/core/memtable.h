@@ -37,6 +37,7 @@ struct dr_memtable {
 	u32 recorded;		/* entries before this one are in the journal */
 	u64 first;		/* how many were published before this table */
 	u32 nr_ranges;
+	u32 max_ranges;		/* at most DR_MEM_RANGES */
 	u32 range[DR_MEM_RANGES];	/* entries, in order of publication */
 	u32 *bucket;		/* 1 + newest entry */
 	u32 mask;

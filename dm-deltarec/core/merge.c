@@ -150,12 +150,15 @@ static int stack_ranges(struct dr_store *st, u64 block, struct dr_ver *ver,
 }
 
 /*
- * Blocks of one change: each may give up a slot of its own, which takes an
- * entry of the transaction's log, and that has room for a part of it only.
+ * Blocks of one change of @nr versions: each version of each block may name
+ * one slot and give up another, which takes entries of the transaction's log,
+ * and that has room for a part of it only.
  */
-static u64 piece_max(const struct dr_store *st)
+static u64 piece_max(const struct dr_store *st, u32 nr)
 {
-	return min_t(u64, DR_RUN_MAX, st->txn.max_log / 16);
+	u64 blocks = st->txn.max_log / 16 / max_t(u32, nr, 1);
+
+	return clamp_t(u64, blocks, 1, DR_RUN_MAX);
 }
 
 /*
@@ -188,7 +191,8 @@ static int collect(struct dr_store *st, u32 k, u64 *block, u64 *len)
 	*block = g->pos;
 	if (next != g->pos) {
 		/* Only ranges here */
-		*len = min(min(next, cut) - g->pos, piece_max(st));
+		*len = min(min(next, cut) - g->pos,
+			   piece_max(st, g->nr[k]));
 		g->pos += *len;
 		return 1;
 	}
@@ -240,7 +244,8 @@ static int feed_all(struct dr_store *st)
 		if (more < 0)
 			return more;
 		if (more && block == u.block + u.len && len == 1 &&
-		    u.len < piece_max(st) && continues(st, k, u.len, !k)) {
+		    u.len < piece_max(st, g->nr[k]) &&
+		    continues(st, k, u.len, !k)) {
 			u.len++;
 			continue;
 		}

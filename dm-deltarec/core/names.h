@@ -67,5 +67,6 @@
 #define DR_MAX_RULES		65536u		/* rules of one replay */
 #define DR_REPLAY_GAP		4096u		/* epochs opened during a replay */
 #define DR_BASE_EPOCH		0u
+#define DR_LAST_EPOCH		(~0u - DR_REPLAY_GAP)	/* highest number */
 
 #endif

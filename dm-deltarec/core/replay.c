@@ -43,7 +43,7 @@ s64 dr_replay_begin(struct dr_store *st)
 
 	if (st->replay)
 		return -EBUSY;
-	if (st->next_epoch > ~0u - 2 * DR_REPLAY_GAP)
+	if (st->next_epoch > DR_LAST_EPOCH - DR_REPLAY_GAP)
 		return -EUSERS;
 	r = dr_epochs_reserve(&st->epochs, env, 1);
 	rp = r ? NULL : env->alloc(env->ctx, sizeof(*rp));
@@ -366,6 +366,14 @@ static int compute_rule(struct dr_store *st, const struct dr_rule *rule,
 	return r;
 }
 
+/* What was computed in a transaction is gone with it: do all of it again. */
+static void start_over(struct dr_replay *rp)
+{
+	rp->done = 0;
+	rp->at_block = 0;
+	rp->committing = false;
+}
+
 /* Rules from rp->done on; @since: only what was written since the beginning */
 static int compute(struct dr_store *st, bool since)
 {
@@ -396,8 +404,10 @@ static int compute(struct dr_store *st, bool since)
 		f = dr_store_commit(st, false);
 		r = f ? f : 1;
 	}
-	if (r < 0)
+	if (r < 0) {
 		dr_store_abort(st);
+		start_over(rp);
+	}
 	return r;
 }
 
@@ -492,8 +502,10 @@ static int settle_counts(struct dr_store *st)
 
 	if (!r && rp->mixed)
 		r = count_mixed(st);
-	if (r)
+	if (r) {
+		start_over(rp);
 		return r;
+	}
 	e = dr_epochs_find(&st->epochs, rp->epoch);
 	if (e->nr_blocks == rp->changed)
 		return 0;
@@ -504,6 +516,7 @@ static int settle_counts(struct dr_store *st)
 	if (!r)
 		return 1;
 	dr_store_abort(st);
+	start_over(rp);
 	return r;
 }
 
@@ -529,7 +542,11 @@ int dr_replay_seal(struct dr_store *st, s64 now)
 {
 	int r = dr_epochs_reserve(&st->epochs, &st->env, 1);
 
-	return r ? r : dr_store_open_replay(st, st->replay->epoch, now);
+	if (!r)
+		r = dr_store_open_replay(st, st->replay->epoch, now);
+	if (r)
+		start_over(st->replay);
+	return r;
 }
 
 int dr_replay_commit(struct dr_store *st, s64 now)

@@ -118,6 +118,8 @@ s64 dr_store_seal(struct dr_store *st, const char *label, u16 flags, s64 now)
 		return -EBUSY;
 	if (label_taken(st, label))
 		return -EEXIST;
+	if (st->next_epoch > DR_LAST_EPOCH)
+		return -EUSERS;
 	if (st->replay && st->next_epoch + 1 >= st->replay->epoch)
 		return -EBUSY;
 	/* An empty table is never frozen; what is in flight is of the head. */
@@ -170,6 +172,8 @@ s64 dr_store_rollback(struct dr_store *st, u32 epoch, s64 now)
 		return -ENOENT;
 	if (st->ctl_state != DR_CTL_NONE)
 		return -EBUSY;
+	if (st->next_epoch > DR_LAST_EPOCH)
+		return -EUSERS;
 	/* All that can fail comes first: the lineage as it is going to be. */
 	l = dr_lineage_make(&st->epochs, env, epoch);
 	swap = l ? lineage_on(st, l, epoch, st->next_epoch) : NULL;
@@ -275,7 +279,7 @@ static int redo_open(struct dr_store *st, const struct dr_disk_ctl *c, u8 how)
 
 	if (epoch != st->head || !e)
 		return -EUCLEAN;
-	if (head <= epoch || parent >= head ||
+	if (head <= epoch || parent >= head || head > DR_LAST_EPOCH ||
 	    dr_epochs_find(&st->epochs, head) ||
 	    (parent && !dr_epochs_find(&st->epochs, parent)))
 		return -EUCLEAN;

@@ -78,7 +78,7 @@ bool dr_store_half_full(const struct dr_store *st)
 	const struct dr_memtable *m = st->active;
 
 	return m->used + m->reserved >= m->max / 4 * 3 ||
-	       m->nr_ranges >= DR_MEM_RANGES / 4 * 3 ||
+	       m->nr_ranges * 4 >= m->max_ranges * 3 ||
 	       (m->used && st->head - st->active_since >= DR_SPAN_MAX / 2) ||
 	       dr_journal_used(&st->journal) >= st->journal.blocks / 2;
 }
@@ -99,6 +99,19 @@ bool dr_store_freeze(struct dr_store *st)
 	st->active_since = st->head;
 	st->tail_known = false;
 	return true;
+}
+
+/*
+ * What two tables may need, in blocks: each of their ranges may stand alone
+ * between single blocks.
+ */
+bool dr_store_ring_has_room(const struct dr_store *st)
+{
+	const struct dr_memtable *m = st->active;
+	u64 table = m->max / DR_JOURNAL_RECORDS + 1 + 2 * m->max_ranges;
+
+	return dr_journal_used(&st->journal) + 2 * table + 2 <=
+	       st->journal.blocks;
 }
 
 u64 dr_store_recorded(const struct dr_store *st)

@@ -68,7 +68,8 @@ static const char *super_bad(const struct dr_disk_super *sb)
 	    root_bad(&sb->epochs, nr))
 		return "impossible root";
 	if (!le32_to_cpu(sb->head_epoch) ||
-	    le32_to_cpu(sb->next_epoch) <= le32_to_cpu(sb->head_epoch))
+	    le32_to_cpu(sb->next_epoch) <= le32_to_cpu(sb->head_epoch) ||
+	    le32_to_cpu(sb->next_epoch) > DR_LAST_EPOCH + 1)
 		return "impossible epochs";
 	if (sb->label[DR_LABEL_MAX] || sb->origin_id[DR_ORIGIN_ID_LEN - 1])
 		return "unterminated text";
@@ -235,6 +236,7 @@ static int load_epochs(struct dr_store *st)
 	struct dr_cursor c;
 	struct dr_epoch e;
 	const void *entry;
+	u32 last = 0;
 	int r;
 
 	r = dr_cursor_init(&c, env, st->uuid, &dr_tree_epochs, &st->etree);
@@ -243,6 +245,8 @@ static int load_epochs(struct dr_store *st)
 	for (r = dr_cursor_ge(&c, (struct dr_key){}, &entry); r == 1;
 	     r = dr_cursor_next(&c, &entry)) {
 		why = dr_epoch_decode(&e, entry);
+		if (!why && (e.id > DR_LAST_EPOCH || e.id <= last))
+			why = "number is too high or out of order";
 		if (!why && e.parent && !dr_epochs_find(&st->epochs, e.parent))
 			why = "parent is missing";
 		if (why)
@@ -252,6 +256,7 @@ static int load_epochs(struct dr_store *st)
 			break;
 		dr_epochs_add(&st->epochs, e.id, e.parent, e.state, e.how);
 		st->epochs.e[st->epochs.nr - 1] = e;
+		last = e.id;
 	}
 	dr_cursor_exit(&c);
 	h = dr_epochs_find(&st->epochs, st->head);
@@ -293,6 +298,7 @@ int dr_store_open(struct dr_store *st, u64 device_blocks, u32 mem_entries)
 	const struct dr_env *env = &st->env;
 	struct dr_epoch *h;
 	u64 nr;
+	u32 i;
 	int r;
 
 	r = dr_super_read(env, &st->sb);
@@ -312,6 +318,9 @@ int dr_store_open(struct dr_store *st, u64 device_blocks, u32 mem_entries)
 		r = dr_txn_init(&st->txn, env, &st->space, st->uuid);
 	if (!r)
 		r = load_epochs(st);
+	/* Two tables, recorded as badly as can be, fit into half of the ring. */
+	mem_entries = min(mem_entries,
+			  st->journal.blocks / 16 * DR_JOURNAL_RECORDS);
 	if (!r)
 		r = dr_mem_init(st->table, env, mem_entries);
 	if (!r)
@@ -321,6 +330,9 @@ int dr_store_open(struct dr_store *st, u64 device_blocks, u32 mem_entries)
 	if (r)
 		goto fail;
 	st->space.reserve = le32_to_cpu(st->sb.reserve);
+	for (i = 0; i < 2; i++)
+		st->table[i].max_ranges = clamp_t(u32, st->journal.blocks / 32,
+						  2, DR_MEM_RANGES);
 	st->active = st->table;
 	st->active_since = st->head;
 	h = dr_epochs_find(&st->epochs, st->head);
@@ -367,7 +379,12 @@ void dr_store_begin(struct dr_store *st)
 
 void dr_store_abort(struct dr_store *st)
 {
-	dr_txn_abort(&st->txn);
+	/*
+	 * A superblock whose write failed may count after the next power cut:
+	 * all that it leads to stays as it is, taken.
+	 */
+	if (!st->broken)
+		dr_txn_abort(&st->txn);
 }
 
 /* Bring the records that changed into the tree of epochs */
@@ -445,6 +462,8 @@ static void install(struct dr_store *st, bool merged)
 	if (merged && st->frozen) {
 		/* In the trees is as good as in the journal. */
 		st->frozen->recorded = st->frozen->used;
+		/* A group that is still out must not know it again. */
+		st->frozen->first = ~0ULL;
 		st->retired = st->frozen;
 		st->frozen = NULL;
 	}
@@ -469,6 +488,7 @@ int dr_store_commit(struct dr_store *st, bool merged)
 		env->unlock(env->ctx);
 		fill_super(st);
 		r = super_write(st);
+		st->broken = r;
 	}
 	if (!r) {
 		env->lock(env->ctx);
@@ -553,7 +573,7 @@ static int redo_range(struct dr_store *st, const struct dr_disk_range *d)
 	    !len || epoch > st->head || !dr_epochs_find(&st->epochs, epoch))
 		return -EUCLEAN;
 	if (!dr_mem_room(st->active, dr_mem_zero_cost(len)) ||
-	    st->active->nr_ranges == DR_MEM_RANGES) {
+	    st->active->nr_ranges == st->active->max_ranges) {
 		r = merge_all(st);
 		if (r)
 			return r;

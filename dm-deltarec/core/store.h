@@ -10,7 +10,7 @@
  *   dr_store_fill()          encode what is unrecorded as journal blocks(lock)
  *     ... the embedder writes them with PREFLUSH and FUA ...
  *   dr_store_filled()        they are durable                          (lock)
- *   dr_store_freeze()        when half is used: a new table            (lock)
+ *   dr_store_freeze()        when most is used: a new table            (lock)
  *   dr_merge_step()          the old one goes into the trees        (sleeps)
  *     ... the embedder publishes a new snapshot, waits for readers ...
  *   dr_store_release()       space that was given up is free           (lock)
@@ -43,7 +43,6 @@ enum dr_ctl_state {
 	DR_CTL_NONE,
 	DR_CTL_DRAINING,	/* waits for I/O of the old epoch to end */
 	DR_CTL_READY,		/* to be recorded */
-	DR_CTL_WRITING,
 };
 
 /* A group of journal blocks that was handed out to be written */
@@ -118,6 +117,7 @@ struct dr_store {
 	struct dr_root new_map;	/* under construction */
 	struct dr_root new_index;
 	struct dr_root new_etree;
+	bool broken;		/* a superblock may or may not be durable */
 	bool active_ok;		/* activated */
 	bool reclaim_wanted;	/* an epoch was dropped since the last pass */
 	u32 reclaim_epoch;	/* where the pass under way goes on */
@@ -160,7 +160,7 @@ int dr_super_read(const struct dr_env *env, struct dr_disk_super *sb);
  * dr_store_open() - read and verify; write nothing
  * @st: zeroed but for @env
  * @device_blocks: size of the delta device in 4 KiB blocks
- * @mem_entries: capacity of each memtable
+ * @mem_entries: capacity of each memtable; less if the journal is small
  * Context: may sleep.
  * Return: 0; those of dr_super_read(); -ENXIO the device has shrunk; -ENOMEM.
  */
@@ -213,6 +213,12 @@ static inline bool dr_store_is_recorded(const struct dr_store *st,
 }
 
 /* --- journal (lock) ---------------------------------------------------- */
+
+/*
+ * Is there room for a control record and all that it may have to follow? No
+ * merge can make room while one is pending, so ask before.
+ */
+bool dr_store_ring_has_room(const struct dr_store *st);
 
 /* Entries published so far, and of them recorded */
 u64 dr_store_recorded(const struct dr_store *st);

@@ -74,8 +74,7 @@ struct dr_spot {
  * @want: on -EAGAIN, the node to be loaded with dr_tree_load()
  *
  * Context: inside env->enter/leave. Does not sleep.
- * Return: 0, -EAGAIN, -ESTALE (the root is no longer the current one and its
- * nodes are being replaced), -EUCLEAN (damaged).
+ * Return: 0, -EAGAIN, -EUCLEAN (damaged).
  */
 int dr_tree_seek(const struct dr_env *env, const struct dr_tree_type *t,
 		 const struct dr_root *root, struct dr_key key,

@@ -211,13 +211,32 @@ void dr_txn_abort(struct dr_txn *txn)
 	txn->nr_spare = 0;
 }
 
+#define FREE_PIECE	4096u	/* blocks in one go under the lock */
+
+/*
+ * Make free what a tree does not name. It may have got a name again since it
+ * was given up: the replay of a journal over a state that is newer than its
+ * beginning goes back and forth (J7).
+ */
 static void give_back(struct dr_txn *txn, const struct dr_txn_entry *e)
 {
 	const struct dr_env *env = txn->env;
+	u64 block = e->block, end = block + e->nr, to;
 
-	if (env->freed)
-		env->freed(env->ctx, e->block, e->nr);
-	set_free(txn, e->block, e->nr, e->nr);
+	for (; block < end; block = to) {
+		bool named = dr_space_is_disk(txn->sp, block);
+
+		for (to = block + 1; to < end && to - block < FREE_PIECE; to++)
+			if (dr_space_is_disk(txn->sp, to) != named)
+				break;
+		if (named) {
+			set_pending(txn, to - block);
+			continue;
+		}
+		if (env->freed)
+			env->freed(env->ctx, block, to - block);
+		set_free(txn, block, to - block, to - block);
+	}
 }
 
 void dr_txn_release(struct dr_txn *txn, bool final)

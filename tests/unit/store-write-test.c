@@ -91,9 +91,16 @@ static void a_full_device_says_so_and_keeps_its_reserve(void **state)
 		if (!r)
 			dr_store_publish(&s.st, s.st.active->used, n, slot, 1,
 					 0);
+		if (r == -EAGAIN) {
+			mem_flush(&s);
+			mem_merge(&s);
+			r = 0;
+		}
 	}
 	assert_int_equal(r, -ENOSPC);
-	assert_true(s.st.space.free == s.st.space.reserve);
+	/* The nodes of the last merge may have come out of it. */
+	assert_true(s.st.space.free <= s.st.space.reserve);
+	assert_true(s.st.space.free + 32 >= s.st.space.reserve);
 	/* What is there can be flushed, merged, sealed and rolled back. */
 	mem_flush(&s);
 	mem_merge(&s);
@@ -171,6 +178,7 @@ static void a_block_holds_251_records_or_167_ranges(void **state)
 	u32 i;
 
 	begin(1);
+	s.st.active->max_ranges = DR_MEM_RANGES;
 	d = (void *)buf;
 	for (i = 0; i < DR_JOURNAL_RECORDS + 1; i++)
 		mem_write(&s, 1000 - 2 * i, 1);
@@ -282,12 +290,12 @@ static void a_group_ends_at_the_end_of_the_ring(void **state)
 		if (i % 20 == 19)
 			mem_merge(&s);
 	}
-	for (i = 0; i < 4 * DR_JOURNAL_RECORDS; i++)
+	for (i = 0; i < 3 * DR_JOURNAL_RECORDS; i++)
 		mem_write(&s, 9000 - 2 * i, 1);
 	assert_int_equal(dr_store_fill(&s.st, buf, 64), 2);
 	assert_true(s.st.group.place == DR_JOURNAL_START + 62);
 	dr_store_filled(&s.st);
-	assert_int_equal(dr_store_fill(&s.st, buf, 64), 2);
+	assert_int_equal(dr_store_fill(&s.st, buf, 64), 1);
 	assert_true(s.st.group.place == DR_JOURNAL_START);
 	end();
 }
