@@ -194,6 +194,72 @@ static void a_merge_that_failed_is_undone(void **state)
 	mem_store_exit(&s);
 }
 
+/* Each version of each block takes entries of the transaction's log. */
+static void many_versions_of_scattered_blocks(void **state)
+{
+	static u32 perm[4032];
+	u64 seed = 99;
+	u32 i, j, t;
+	int r;
+
+	memset(&s, 0, sizeof(s));
+	mem_env_init(&s.m, 600000);
+	s.entries = 128000;
+	assert_int_equal(mem_store_format(&s, 1, 10000, 600000), 0);
+	assert_int_equal(mem_store_start(&s), 0);
+	for (i = 0; i < ARRAY_SIZE(perm); i++)
+		perm[i] = i;
+	for (i = ARRAY_SIZE(perm) - 1; i; i--) {
+		j = mem_random(&seed) % (i + 1);
+		t = perm[i];
+		perm[i] = perm[j];
+		perm[j] = t;
+	}
+	for (i = 0; i < ARRAY_SIZE(perm); i++)
+		mem_write(&s, perm[i], 1);
+	mem_checkpoint(&s, "");
+	mem_merge(&s);
+	for (i = 0; i < 18; i++) {
+		mem_write(&s, 0, ARRAY_SIZE(perm));
+		mem_checkpoint(&s, "");
+	}
+	mem_flush(&s);
+	assert_true(s.st.active->used > DR_TXN_LOG);
+	assert_true(dr_store_freeze(&s.st));
+	do {
+		r = dr_merge_step(&s.st);
+		assert_true(r >= 0);
+		dr_store_release(&s.st, !r);
+	} while (r);
+	assert_int_equal(mem_store_errors(&s), 0);
+	mem_store_exit(&s);
+}
+
+/* The journal goes back to what a partial merge has left behind already. */
+static void a_slot_named_again_by_the_journal_stays_taken(void **state)
+{
+	u64 slot;
+	u32 i;
+
+	memset(&s, 0, sizeof(s));
+	mem_store_init(&s, 1, 10000, 30000);
+	mem_write(&s, 5, 1);
+	for (i = 0; i < 63; i++)
+		mem_write(&s, 400 - 2 * i, 1);
+	mem_zero(&s, 5, 1);
+	slot = mem_write(&s, 5, 1);
+	mem_flush(&s);
+	s.st.txn.max_log = 64;
+	assert_true(dr_store_freeze(&s.st));
+	assert_int_equal(dr_merge_step(&s.st), 1);
+	s.entries = 64;
+	mem_store_restart(&s);
+	assert_true(mem_slot(&s, 1, 5) == slot);
+	assert_true(dr_space_is_busy(&s.st.space, slot));
+	assert_true(dr_space_is_disk(&s.st.space, slot));
+	mem_store_exit(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +271,8 @@ int main(void)
 		TEST(discarding_what_was_scattered_in_the_same_epoch),
 		TEST(a_crash_between_two_parts_of_a_merge),
 		TEST(a_merge_that_failed_is_undone),
+		TEST(many_versions_of_scattered_blocks),
+		TEST(a_slot_named_again_by_the_journal_stays_taken),
 	};
 
 	return mem_tests("merge", tests);

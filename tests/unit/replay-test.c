@@ -398,6 +398,52 @@ static void a_large_replay_in_small_steps(void **state)
 	mem_store_exit(s);
 }
 
+/* Whatever fails on the way, what is committed in the end is all of it. */
+static void a_replay_that_failed_starts_over(void **state)
+{
+	static struct mem_store m;
+	struct dr_rule one;
+	struct dr_state x;
+	u64 slot;
+	u32 bad;
+	s64 r = -1;
+	int i;
+
+	memset(&m, 0, sizeof(m));
+	mem_store_init(&m, 1, 10000, 30000);
+	slot = mem_write(&m, 5, 1);
+	mem_checkpoint(&m, "");
+	mem_write(&m, 5, 1);
+	mem_write(&m, 7000, 1);
+	bad = mem_checkpoint(&m, "");
+	mem_checkpoint(&m, "");
+	mem_merge(&m);
+	assert_true(dr_replay_begin(&m.st) > 0);
+	assert_int_equal(dr_rule_make(&m.st, &one, 40, 8, bad, bad, false), 0);
+	assert_int_equal(dr_replay_rule(&m.st, &one), 1);
+	assert_int_equal(dr_rule_make(&m.st, &one, 56000, 8, bad, bad, false),
+			 0);
+	assert_int_equal(dr_replay_rule(&m.st, &one), 2);
+	for (i = 1; r < 0; i++) {
+		mem_forget(&m.m);
+		m.m.fail_read = i;
+		r = dr_replay_finish(&m.st);
+		m.m.fail_read = 0;
+	}
+	assert_true(i > 2);
+	for (; r == 1; r = dr_replay_finish(&m.st))
+		dr_store_release(&m.st, false);
+	assert_int_equal(r, 0);
+	assert_int_equal(dr_replay_seal(&m.st, 9), 0);
+	mem_flush(&m);
+	dr_replay_end(&m.st);
+	x = mem_state(&m, m.st.head, 5, 1);
+	assert_true(x.slot == slot);
+	x = mem_state(&m, m.st.head, 7000, 1);
+	assert_true(x.slot == DR_SLOT_ORIGIN);
+	mem_store_exit(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +457,7 @@ int main(void)
 		TEST(what_a_replay_shows_survives_the_drop_of_its_owner),
 		TEST(random_recipes_equal_writing_history_again),
 		TEST(a_large_replay_in_small_steps),
+		TEST(a_replay_that_failed_starts_over),
 	};
 
 	return mem_tests("replay", tests);

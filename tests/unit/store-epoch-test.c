@@ -412,6 +412,23 @@ static void forged_ranges_are_refused(void **state)
 	end();
 }
 
+static void numbers_do_not_wrap(void **state)
+{
+	begin();
+	s.st.next_epoch = DR_LAST_EPOCH;
+	mem_checkpoint(&s, "");
+	assert_true(s.st.head == DR_LAST_EPOCH);
+	assert_int_equal(dr_store_prepare(&s.st), 0);
+	assert_true(dr_store_seal(&s.st, "", 0, 1) == -EUSERS);
+	assert_true(dr_store_rollback(&s.st, 1, 1) == -EUSERS);
+	assert_true(dr_replay_begin(&s.st) == -EUSERS);
+	mem_write(&s, 1, 1);
+	mem_flush(&s);
+	mem_store_restart(&s);
+	assert_true(s.st.head == DR_LAST_EPOCH);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -429,6 +446,7 @@ int main(void)
 		TEST(forged_control_records_are_refused),
 		TEST(forged_versions_are_refused),
 		TEST(forged_ranges_are_refused),
+		TEST(numbers_do_not_wrap),
 	};
 
 	return mem_tests("store-epoch", tests);

@@ -370,6 +370,38 @@ static void a_version_counts_as_recorded_when_its_block_is(void **state)
 	end();
 }
 
+/* Once a control record is pending, no merge can make room for it. */
+static void a_ring_with_room_takes_the_worst_case(void **state)
+{
+	u32 i, n = 0;
+
+	mem_store_init(&s, 1, 100000, 2048);
+	buf = malloc(64 * DR_BLOCK_SIZE);
+	for (i = 0; dr_store_ring_has_room(&s.st); i++) {
+		mem_write(&s, 2 * i, 1);
+		mem_flush(&s);
+	}
+	assert_true(i > 8);
+	mem_merge(&s);
+	while (dr_store_ring_has_room(&s.st) && n++ < 20) {
+		mem_write(&s, 9000 + 2 * n, 1);
+		mem_flush(&s);
+	}
+	/* Ranges and single blocks in turn, as many as a table takes */
+	for (i = 0; i < s.st.active->max_ranges; i++) {
+		assert_int_equal(dr_store_zero(&s.st, 1000 + 100 * i, 40), 0);
+		mem_write(&s, 50000 + 2 * i, 1);
+	}
+	assert_int_equal(dr_store_prepare(&s.st), 0);
+	assert_true(dr_store_seal(&s.st, "", 0, 1) > 0);
+	dr_store_drained(&s.st);
+	while (s.st.ctl_state != DR_CTL_NONE) {
+		assert_true(dr_store_fill(&s.st, buf, 16) > 0);
+		dr_store_filled(&s.st);
+	}
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,6 +422,7 @@ int main(void)
 		TEST(a_promise_goes_along_with_a_freeze),
 		TEST(a_merge_while_a_group_is_out),
 		TEST(a_version_counts_as_recorded_when_its_block_is),
+		TEST(a_ring_with_room_takes_the_worst_case),
 	};
 
 	return mem_tests("store-write", tests);
