@@ -281,8 +281,13 @@ static int remove_epoch(struct dr_store *st, struct dr_epoch *d)
 		if (st->epochs.e[i].parent != d->id)
 			continue;
 		st->epochs.e[i].parent = d->parent;
-		/* Nobody can tell any more what it began with. */
-		st->epochs.e[i].flags |= DR_EPOCH_CUT;
+		/*
+		 * Nobody can tell any more what it began with, unless that is
+		 * what its new parent ended with.
+		 */
+		if (d->nr_blocks)
+			st->epochs.e[i].flags |= DR_EPOCH_CUT;
+		st->epochs.e[i].flags |= d->flags & DR_EPOCH_CUT;
 		st->epochs.e[i].dirty = true;
 	}
 	return 0;

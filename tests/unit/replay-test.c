@@ -194,9 +194,12 @@ static void rules_say_what_is_wrong(void **state)
 	assert_int_equal(dr_replay_step(&s->st), 0);
 	assert_int_equal(dr_replay_commit(&s->st, 1), -ENXIO);
 	assert_int_equal(dr_replay_abort(&s->st), -ENXIO);
+	mem_write(s, 3, 1);
 	mem_checkpoint(s, "");
+	mem_write(s, 3, 1);
 	mem_checkpoint(s, "");
 	mem_rollback(s, 1);		/* 2, 3 abandoned; head 4 */
+	mem_write(s, 3, 1);
 	mem_checkpoint(s, "");
 	assert_int_equal(dr_rule_make(&s->st, &r, 0, 0, 1, 1, false), -EINVAL);
 	assert_int_equal(dr_rule_make(&s->st, &r, 0, 8, 4, 1, false), -EINVAL);
