@@ -4,9 +4,8 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "changes.h"
 #include "cli.h"
 #include "commands.h"
 #include "device.h"
@@ -34,18 +33,16 @@ static const struct out_column totals[] = {
 struct diff {
 	const char *name;
 	uint32_t from, to;
-	struct range last;	/* not printed yet: the next may continue it */
 	uint64_t nr_ranges;
 	uint64_t total_sectors;
 };
 
-static void put_last(struct diff *diff)
+static void put(const struct range *range, void *arg)
 {
-	uint64_t start = diff->last.start_sectors, len = diff->last.len_sectors;
+	uint64_t start = range->start_sectors, len = range->len_sectors;
+	struct diff *diff = arg;
 	char text[64];
 
-	if (!len)
-		return;
 	snprintf(text, sizeof(text), "%" PRIu64 "+%" PRIu64, start, len);
 	out_row((struct out_value[]){
 		out_text(text), out_number(start), out_number(len),
@@ -53,83 +50,6 @@ static void put_last(struct diff *diff)
 		out_number(len << SECTOR_SHIFT) });
 	diff->nr_ranges++;
 	diff->total_sectors += len;
-}
-
-static void add(struct diff *diff, const struct range *range)
-{
-	struct range *last = &diff->last;
-
-	if (last->len_sectors &&
-	    last->start_sectors + last->len_sectors == range->start_sectors) {
-		last->len_sectors += range->len_sectors;
-		return;
-	}
-	put_last(diff);
-	*last = *range;
-}
-
-/* A reply is words, on one line or on several. */
-static char *next_word(char *reply, char **save)
-{
-	static const char space[] = { ' ', '\n', '\0' };
-
-	return strtok_r(reply, space, save);
-}
-
-static int not_understood(struct diff *diff, const char *word)
-{
-	return fail(DR_EXIT_OPERATIONAL, diff->name,
-		    "use the tool that came with the module",
-		    "answer to diff not understood: '%s'", word);
-}
-
-/* One reply; *@more is false after the last one. */
-static int take_page(struct diff *diff, char *reply, uint64_t *cursor,
-		     bool *more)
-{
-	char *save, *word = next_word(reply, &save);
-	struct range range;
-	uint64_t next;
-
-	if (!word)
-		return not_understood(diff, "");
-	*more = strcmp(word, DR_WORD_NONE) != 0;
-	if (*more) {
-		if (parse_number(word, &next) || next <= *cursor)
-			return not_understood(diff, word);
-		*cursor = next;
-	}
-	while ((word = next_word(NULL, &save))) {
-		if (parse_range(word, &range))
-			return not_understood(diff, word);
-		add(diff, &range);
-	}
-	return DR_EXIT_OK;
-}
-
-static int list(struct diff *diff)
-{
-	int code = DR_EXIT_OK, ret;
-	uint64_t cursor = 0;
-	bool more = true;
-	char thing[32], *reply;
-
-	while (!code && more) {
-		if (cancelled())
-			return fail(DR_EXIT_CANCELLED, diff->name, NULL,
-				    "stopped by a signal");
-		ret = mapper_message(diff->name, &reply,
-				     DR_MSG_DIFF " %u %u %" PRIu64,
-				     diff->from, diff->to, cursor);
-		if (ret) {
-			snprintf(thing, sizeof(thing), "%u..%u", diff->from,
-				 diff->to);
-			return message_fail(thing, "diff", ret);
-		}
-		code = take_page(diff, reply, &cursor, &more);
-		free(reply);
-	}
-	return code;
 }
 
 int cmd_diff(const struct cmd_line *line)
@@ -153,10 +73,9 @@ int cmd_diff(const struct cmd_line *line)
 	if (code)
 		return code;
 	out_table("ranges", columns, 5);
-	code = list(&diff);
+	code = changes_each(diff.name, diff.from, diff.to, put, &diff);
 	if (code)
 		return code;
-	put_last(&diff);
 	out_table_end();
 	out_say("%s", "");
 	out_record(totals, 5, (struct out_value[]){
