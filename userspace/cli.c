@@ -42,6 +42,22 @@ static bool global_option(struct cmd_line *line, const char *name)
 	return true;
 }
 
+/* "--name", "--name=value" or the letter of a command's option, "-o" */
+static const struct cmd_option *which_option(const struct cmd_line *line,
+					     const char *word, size_t len)
+{
+	char name[64] = "";
+
+	if (!line->cmd)
+		return NULL;
+	if (word[1] != '-')
+		return word[2] ? NULL :
+		       cmd_find_letter(line->cmd->options, word[1]);
+	if (len - 2 < sizeof(name))
+		memcpy(name, word + 2, len - 2);
+	return name[0] ? cmd_find_option(line->cmd->options, name) : NULL;
+}
+
 /*
  * Take the option at argv[*i]. Its value is in the same word after '=', or
  * the next word.
@@ -51,19 +67,14 @@ static int take_option(struct cmd_line *line, int argc, char **argv, int *i)
 	struct cmd_line_option *into = &line->options[line->nr_options];
 	const char *word = argv[*i];
 	const char *equals = strchr(word, '=');
-	char name[64] = "";
-	size_t len = equals ? (size_t)(equals - word) - 2 : strlen(word) - 2;
 
-	if (len < sizeof(name))
-		memcpy(name, word + 2, len);
-	if (!equals && global_option(line, name))
+	if (!equals && word[1] == '-' && global_option(line, word + 2))
 		return DR_EXIT_OK;
-	into->option = line->cmd && name[0] ?
-		       cmd_find_option(line->cmd->options, name) : NULL;
+	into->option = which_option(line, word, strcspn(word, "="));
 	if (!into->option)
 		return fail_usage(word, line->cmd ? "no such option" :
 				  "no such option before the command");
-	if (!into->option->many && cli_option(line, name))
+	if (!into->option->many && cli_option(line, into->option->name))
 		return fail_usage(word, "given twice");
 	if (into->option->arg) {
 		if (!equals && *i + 1 >= argc)
@@ -153,10 +164,8 @@ int cli_parse(struct cmd_line *line, int argc, char **argv)
 			options = false;
 		else if (!strcmp(word, "-h"))
 			line->help = true;
-		else if (!strncmp(word, "--", 2))
-			code = take_option(line, argc, argv, &i);
 		else
-			code = fail_usage(word, "no such option");
+			code = take_option(line, argc, argv, &i);
 		if (code)
 			return code;
 	}

@@ -69,9 +69,13 @@ static const char body[] =
 
 static void print_options(const struct cmd_option *options, bool valued)
 {
-	for (; options->name; options++)
-		if (!valued || options->arg)
-			printf("--%s ", options->name);
+	for (; options->name; options++) {
+		if (valued && !options->arg)
+			continue;
+		printf("--%s ", options->name);
+		if (options->letter)
+			printf("-%c ", options->letter);
+	}
 }
 
 static void print_bash(void)

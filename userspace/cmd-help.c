@@ -16,10 +16,12 @@ static const struct out_column columns[] = {
 
 static void print_options(const struct cmd_option *options)
 {
-	char left[64];
+	char left[64], letter[] = "-x, ";
 
 	for (; options->name; options++) {
-		snprintf(left, sizeof(left), "--%s%s%s%s", options->name,
+		letter[1] = options->letter;
+		snprintf(left, sizeof(left), "%s--%s%s%s%s",
+			 options->letter ? letter : "", options->name,
 			 options->arg ? " <" : "",
 			 options->arg ? options->arg : "",
 			 options->arg ? ">" : "");

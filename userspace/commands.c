@@ -239,6 +239,15 @@ const struct cmd_option *cmd_find_option(const struct cmd_option *options,
 	return NULL;
 }
 
+const struct cmd_option *cmd_find_letter(const struct cmd_option *options,
+					 char letter)
+{
+	for (; letter && options->name; options++)
+		if (options->letter == letter)
+			return options;
+	return NULL;
+}
+
 const char *cmd_synopsis(const struct cmd *cmd, char *buf, size_t size)
 {
 	const struct cmd_option *o;

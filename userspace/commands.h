@@ -34,6 +34,7 @@ struct cmd_arg {
 struct cmd_option {
 	const char *name;	/* without the dashes */
 	const char *arg;	/* name of its value, NULL: takes none */
+	char letter;		/* "-o" for "--output"; 0: none */
 	const char *help;
 	bool required;
 	bool many;
@@ -55,6 +56,8 @@ extern const char *const feature_words[];	/* ends with NULL */
 const struct cmd *cmd_find(const char *name);
 const struct cmd_option *cmd_find_option(const struct cmd_option *options,
 					 const char *name);
+const struct cmd_option *cmd_find_letter(const struct cmd_option *options,
+					 char letter);
 
 /* "<name> <from> <to>", as in help; @buf is returned. */
 const char *cmd_synopsis(const struct cmd *cmd, char *buf, size_t size);
