@@ -13,6 +13,8 @@
  *   pending.c     first writes under way, who waits for them, their end
  *   journal-io.c  FLUSH and FUA: group commit of what is not yet recorded
  *   worker.c      merges, reclaim, replay in the background
+ *   view.c        the other target: an epoch of the past, read-only. Its reads
+ *                 take the same way, with a lineage of their own
  *
  * Locks, from the outside in:
  *
@@ -46,6 +48,7 @@
 #include <linux/workqueue.h>
 
 #include "compat/compat.h"
+#include "core/recipe.h"
 #include "core/recover.h"
 #include "cache.h"
 #include "era.h"
@@ -54,6 +57,7 @@
 #define DELTAREC_PENDING_BITS	8u
 #define DELTAREC_NR_WRITES	64u	/* metadata writes in flight */
 #define DELTAREC_GROUP		16u	/* journal blocks in one write */
+#define DELTAREC_IO_SECTORS	2048u	/* 1 MiB: the largest window of a write */
 
 enum deltarec_mode {		/* only ever rises */
 	DELTAREC_RW,
@@ -112,11 +116,14 @@ struct deltarec_store {
 
 	/* Set when opened */
 	struct list_head list;			/* registry */
-	unsigned int users;			/* registry */
-	dev_t dev;
-	struct mapped_device *md;
-	const char *name;			/* of md, for the log */
-	struct block_device *delta;
+	unsigned int users;			/* registry: tables and views */
+	unsigned int heads;			/* registry: tables of md */
+	dev_t dev;				/* of the delta device */
+	struct mapped_device *md;		/* registry; NULL: views only */
+	dev_t md_dev;				/* registry; 0: none */
+	dev_t origin_dev;			/* registry */
+	char name[32];				/* of md, for the log */
+	struct block_device *delta;		/* all users have it open */
 	unsigned int block_shift;		/* sectors to blocks */
 
 	/* Set by preresume */
@@ -142,7 +149,7 @@ struct deltarec_store {
 
 	/* Metadata I/O */
 	struct dm_io_client *io;
-	struct deltarec_cache cache;
+	struct deltarec_cache __rcu *cache;	/* meta; exchanged under lock */
 	spinlock_t write_lock;			/* for write[] */
 	wait_queue_head_t write_wait;
 	struct deltarec_write write[DELTAREC_NR_WRITES];
@@ -165,9 +172,15 @@ struct deltarec_store {
 	struct work_struct event_work;
 };
 
+/* What a view shows; does not change while its table lives */
+struct deltarec_view {
+	struct dr_recipe recipe;
+};
+
 struct deltarec {			/* one table's target */
 	struct dm_target *ti;
 	struct deltarec_store *s;
+	struct deltarec_view *view;	/* or NULL: the head */
 	struct dm_dev *origin;
 	struct dm_dev *delta;
 	struct deltarec_features f;
@@ -254,9 +267,28 @@ int deltarec_parse_features(struct dm_target *ti, struct dm_arg_set *as,
 unsigned int deltarec_print_features(const struct deltarec_features *f,
 				     char *buf, unsigned int size);
 
+/* target.c */
+int deltarec_iterate_devices(struct dm_target *ti,
+			     iterate_devices_callout_fn fn, void *data);
+/* Limits that do not depend on whether there are writes */
+void deltarec_read_hints(const struct deltarec *dt,
+			 struct queue_limits *limits);
+/* Close what the two constructors opened. */
+void deltarec_destroy(struct deltarec *dt);
+
+/* view.c */
+extern struct target_type deltarec_view_target;
+
 /* store-open.c */
 int deltarec_store_get(struct deltarec *dt);
+/*
+ * The living store whose mapped device, or else whose delta device, is @dev;
+ * opens its devices for @dt. 0, or an error with ti->error set
+ */
+int deltarec_store_find(struct deltarec *dt, dev_t dev);
 void deltarec_store_put(struct deltarec *dt);
+/* The device by which deltarec_store_find() finds the store now */
+dev_t deltarec_store_dev(const struct deltarec_store *s);
 /* First write, growth, features; nothing is in flight. May sleep. */
 int deltarec_store_resume(struct deltarec *dt);
 /* Is it certain that no bio is in flight? Waits for changes of the head. */
@@ -277,6 +309,7 @@ void deltarec_env_exit(struct deltarec_store *s);
 
 /* io.c */
 int deltarec_map(struct dm_target *ti, struct bio *bio);
+int deltarec_map_view(struct dm_target *ti, struct bio *bio);
 int deltarec_end_io(struct dm_target *ti, struct bio *bio,
 		    blk_status_t *error);
 /*

@@ -27,14 +27,18 @@ static const void *env_peek(void *ctx, u64 block)
 {
 	struct deltarec_store *s = ctx;
 
-	return deltarec_cache_peek(&s->cache, block);
+	return deltarec_cache_peek(rcu_dereference(s->cache), block);
 }
 
+/*
+ * May sleep, so no RCU: whoever calls holds meta or counts in the era, and an
+ * exchange of the cache waits for both.
+ */
 static void env_cache(void *ctx, u64 block, const void *buf)
 {
 	struct deltarec_store *s = ctx;
 
-	deltarec_cache_put(&s->cache, block, buf);
+	deltarec_cache_put(rcu_dereference_raw(s->cache), block, buf);
 }
 
 static void *env_alloc(void *ctx, size_t size)

@@ -79,6 +79,10 @@ static int look(struct lookup *l, u64 block, u64 max, struct dr_state *state,
 {
 	const struct dr_store *st = &l->dt->s->st;
 
+	if (l->dt->view)
+		return dr_recipe_lookup(&st->env, l->snap,
+					&l->dt->view->recipe, block, max,
+					st->slot_blocks, state, want);
 	return dr_map_lookup(&st->env, l->snap, l->snap->lineage, l->snap->head,
 			     block, max, st->slot_blocks, state, want);
 }
@@ -319,11 +323,9 @@ static int map_data(struct deltarec *dt, struct deltarec_io *io,
 	}
 }
 
-int deltarec_map(struct dm_target *ti, struct bio *bio)
+static struct deltarec_io *io_init(struct deltarec *dt, struct bio *bio)
 {
 	struct deltarec_io *io = dm_per_bio_data(bio, sizeof(*io));
-	struct deltarec *dt = ti->private;
-	enum deltarec_mode mode = READ_ONCE(dt->s->mode);
 
 	io->dt = dt;
 	io->bio = bio;
@@ -332,6 +334,25 @@ int deltarec_map(struct dm_target *ti, struct bio *bio)
 	io->era = -1;
 	io->flags = 0;
 	io->tries = 0;
+	return io;
+}
+
+int deltarec_map_view(struct dm_target *ti, struct bio *bio)
+{
+	struct deltarec *dt = ti->private;
+
+	if (bio_op(bio) != REQ_OP_READ ||
+	    unlikely(READ_ONCE(dt->s->mode) == DELTAREC_FAIL))
+		return DM_MAPIO_KILL;
+	return map_data(dt, io_init(dt, bio), bio);
+}
+
+int deltarec_map(struct dm_target *ti, struct bio *bio)
+{
+	struct deltarec *dt = ti->private;
+	enum deltarec_mode mode = READ_ONCE(dt->s->mode);
+	struct deltarec_io *io = io_init(dt, bio);
+
 	if (unlikely(mode == DELTAREC_FAIL))
 		return DM_MAPIO_KILL;
 	if (bio->bi_opf & REQ_PREFLUSH)

@@ -34,6 +34,8 @@ static const char *remedy(int error)
 		return "another epoch has this label, choose another one";
 	case -EBUSY:
 		return "it is the head, or a replay is open: see 'dmdelta abort'";
+	case -ETXTBSY:
+		return "an open view shows it or needs it: close the view first ('dmdelta views')";
 	case -ENOENT:
 		return "there is no such epoch to be used here: see 'dmdelta log'";
 	case -ENODATA:
@@ -59,7 +61,7 @@ int deltarec_refuse(struct deltarec *dt, const char *what, int error)
 {
 	DMERR_LIMIT("%s: %s: %s (error %d)", dt->s->name, what, remedy(error),
 		    error);
-	return error;
+	return error == -ETXTBSY ? -EBUSY : error;
 }
 
 int deltarec_may_switch(struct deltarec *dt, const char *what)

@@ -36,6 +36,8 @@ static void info_locked(struct deltarec_store *s, struct deltarec_reply *out)
 	const struct dr_store *st = &s->st;
 	const struct dr_space *sp = &st->space;
 	const struct dr_epoch *head = dr_epochs_find(&st->epochs, st->head);
+	const struct deltarec_cache *cache =
+		rcu_dereference_protected(s->cache, lockdep_is_held(&s->lock));
 	u32 dropped = nr_dropped(s);
 
 	deltarec_reply(out, "%s %u %u %llu/%llu %llu %llu %s %u %u %llu ",
@@ -45,8 +47,8 @@ static void info_locked(struct deltarec_store *s, struct deltarec_reply *out)
 		       st->epochs.nr, st->head_blocks);
 	deltarec_reply(out, "%llu/%u %llu %u/%u ",
 		       dr_journal_used(&st->journal), st->journal.blocks,
-		       st->published - dr_store_recorded(st), s->cache.nr,
-		       s->cache.max);
+		       st->published - dr_store_recorded(st), cache->nr,
+		       cache->max);
 	if (dropped)
 		deltarec_reply(out, "%u ", dropped);
 	else

@@ -6,6 +6,14 @@
  * that replaces the live one shares it, any other mapped device is refused.
  * Opening reads and verifies; the first write happens when a table that uses
  * the store is resumed, since one that is loaded may be cleared again.
+ *
+ * Views share the store and keep it alive (V5). When the mapped device goes,
+ * its suspend has recorded everything and stopped the background, and nothing
+ * starts either again; the next device over this delta finds the store as it
+ * is, caches and all. Each user has the delta and the origin open by himself:
+ * device-mapper claims a device in the name of all its mapped devices alike,
+ * so neither keeps the other from it, and everybody else is kept out as long
+ * as one is left.
  */
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -96,6 +104,33 @@ static unsigned int cache_nodes(const struct deltarec_features *f)
 	return f->cache_mb * ((1u << 19) / DR_BLOCK_SIZE);
 }
 
+static int alloc_cache(struct deltarec_store *s,
+		       const struct deltarec_features *f)
+{
+	struct deltarec_cache *c = kzalloc(sizeof(*c), GFP_KERNEL);
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	r = deltarec_cache_init(c, cache_nodes(f));
+	if (r) {
+		kfree(c);
+		return r;
+	}
+	/* Readers find it at once; status looks under the lock. */
+	spin_lock_irq(&s->lock);
+	rcu_assign_pointer(s->cache, c);
+	spin_unlock_irq(&s->lock);
+	return 0;
+}
+
+static void free_cache(struct deltarec_cache *c)
+{
+	if (c)
+		deltarec_cache_exit(c);
+	kfree(c);
+}
+
 static int alloc_queues(struct deltarec_store *s)
 {
 	unsigned int flags = WQ_UNBOUND | WQ_MEM_RECLAIM;
@@ -134,7 +169,7 @@ static int store_alloc(struct deltarec_store *s,
 	if (!r)
 		r = deltarec_era_init(&s->era);
 	if (!r)
-		r = deltarec_cache_init(&s->cache, cache_nodes(f));
+		r = alloc_cache(s, f);
 	if (!r)
 		r = deltarec_journal_init(s);
 	if (!r)
@@ -172,7 +207,7 @@ static void store_free(struct deltarec_store *s)
 	bioset_exit(&s->bs);
 	deltarec_journal_exit(s);
 	deltarec_env_exit(s);
-	deltarec_cache_exit(&s->cache);
+	free_cache(rcu_dereference_protected(s->cache, true));
 	deltarec_era_exit(&s->era);
 	kfree(rcu_dereference_protected(s->snap, true));
 	kvfree(s);
@@ -198,9 +233,17 @@ static char *open_error(int r)
 	}
 }
 
+/* Bind a store to a mapped device. registry_mutex held, or not in it yet */
+static void attach(struct deltarec_store *s, const struct deltarec *dt)
+{
+	s->md = dm_table_get_md(dt->ti->table);
+	WRITE_ONCE(s->md_dev, disk_devt(dm_disk(s->md)));
+	s->origin_dev = dt->origin->bdev->bd_dev;
+	strscpy(s->name, dm_device_name(s->md), sizeof(s->name));
+}
+
 static int open_new(struct deltarec *dt, struct deltarec_store **out)
 {
-	struct mapped_device *md = dm_table_get_md(dt->ti->table);
 	struct block_device *bdev = dt->delta->bdev;
 	struct deltarec_store *s;
 	u64 blocks = delta_blocks(bdev);
@@ -214,8 +257,7 @@ static int open_new(struct deltarec *dt, struct deltarec_store **out)
 	store_init(s);
 	s->delta = bdev;
 	s->dev = bdev->bd_dev;
-	s->md = md;
-	s->name = dm_device_name(md);
+	attach(s, dt);
 	s->f = dt->f;
 	r = store_alloc(s, &dt->f);
 	if (!r)
@@ -230,9 +272,22 @@ static int open_new(struct deltarec *dt, struct deltarec_store **out)
 	return 0;
 }
 
+/* May a table of this mapped device use the store? registry_mutex held */
+static int may_attach(const struct deltarec_store *s, struct dm_target *ti)
+{
+	if (s->md && s->md != dm_table_get_md(ti->table)) {
+		ti->error = "The delta device is in use by another mapped device";
+		return -EBUSY;
+	}
+	if (!s->md && READ_ONCE(s->mode) != DELTAREC_RW) {
+		ti->error = "The delta device had an error: close its views and check it";
+		return -EIO;
+	}
+	return 0;
+}
+
 int deltarec_store_get(struct deltarec *dt)
 {
-	struct mapped_device *md = dm_table_get_md(dt->ti->table);
 	dev_t dev = dt->delta->bdev->bd_dev;
 	struct deltarec_store *s;
 	int r = 0;
@@ -246,16 +301,78 @@ int deltarec_store_get(struct deltarec *dt)
 		goto out;
 	list_add(&s->list, &registry);
 found:
-	if (s->md != md) {
-		dt->ti->error = "The delta device is in use by another mapped device";
-		r = -EBUSY;
-	} else {
-		s->users++;
-		dt->s = s;
-	}
+	r = may_attach(s, dt->ti);
+	if (r)
+		goto out;
+	if (!s->md)
+		attach(s, dt);
+	s->heads++;
+	s->users++;
+	dt->s = s;
 out:
 	mutex_unlock(&registry_mutex);
 	return r;
+}
+
+static struct deltarec_store *find(dev_t dev)
+{
+	struct deltarec_store *s;
+
+	lockdep_assert_held(&registry_mutex);
+	list_for_each_entry(s, &registry, list)
+		if (s->md_dev == dev)
+			return s;
+	/* A delta may lie on another deltarec device, whose name goes first. */
+	list_for_each_entry(s, &registry, list)
+		if (s->dev == dev)
+			return s;
+	return NULL;
+}
+
+static int open_read(struct dm_target *ti, dev_t dev, struct dm_dev **out)
+{
+	char name[24];
+
+	snprintf(name, sizeof(name), "%u:%u", MAJOR(dev), MINOR(dev));
+	return dm_get_device(ti, name, BLK_OPEN_READ, out);
+}
+
+int deltarec_store_find(struct deltarec *dt, dev_t dev)
+{
+	struct dm_target *ti = dt->ti;
+	struct deltarec_store *s;
+	int r;
+
+	/*
+	 * The mutex is held while the devices are opened: until then those of
+	 * the mapped device keep s->delta what it is.
+	 */
+	mutex_lock(&registry_mutex);
+	s = find(dev);
+	if (!s) {
+		ti->error = "Not a deltarec device that is open";
+		r = -ENODEV;
+		goto out;
+	}
+	r = open_read(ti, s->dev, &dt->delta);
+	if (!r)
+		r = open_read(ti, s->origin_dev, &dt->origin);
+	if (r) {
+		ti->error = "The delta or the origin device cannot be opened";
+		goto out;
+	}
+	s->users++;
+	dt->s = s;
+out:
+	mutex_unlock(&registry_mutex);
+	return r;
+}
+
+dev_t deltarec_store_dev(const struct deltarec_store *s)
+{
+	dev_t dev = READ_ONCE(s->md_dev);
+
+	return dev ? dev : s->dev;
 }
 
 void deltarec_store_put(struct deltarec *dt)
@@ -267,6 +384,12 @@ void deltarec_store_put(struct deltarec *dt)
 		s->ti = NULL;
 	mutex_unlock(&s->ti_lock);
 	mutex_lock(&registry_mutex);
+	if (!dt->view && !--s->heads) {
+		s->md = NULL;
+		WRITE_ONCE(s->md_dev, 0);
+		snprintf(s->name, sizeof(s->name), "delta %u:%u",
+			 MAJOR(s->dev), MINOR(s->dev));
+	}
 	if (!--s->users) {
 		list_del(&s->list);
 		store_free(s);
@@ -292,7 +415,8 @@ static int activate(struct deltarec_store *s)
 	if (dr_reclaim_pending(&s->st))
 		s->st.reclaim_wanted = true;
 	spin_unlock_irq(&s->lock);
-	s->activated = true;
+	/* Views look for this without meta. */
+	smp_store_release(&s->activated, true);
 	return 0;
 }
 
@@ -314,25 +438,26 @@ static int grow(struct deltarec_store *s)
 
 /*
  * A table with another cache_mb: nodes are cached anew. The memtables keep
- * their size until the next open. Nobody looks at nodes while suspended but
- * who holds meta.
+ * their size until the next open. Views go on reading meanwhile;
+ * who changes the trees holds meta.
  */
 static void resize_cache(struct deltarec_store *s, unsigned int cache_mb)
 {
 	struct deltarec_features f = { .cache_mb = cache_mb };
-	struct deltarec_cache new;
+	struct deltarec_cache *old;
 
 	lockdep_assert_held(&s->meta);
 	if (cache_mb == s->f.cache_mb)
 		return;
-	if (deltarec_cache_init(&new, cache_nodes(&f))) {
+	old = rcu_dereference_protected(s->cache, lockdep_is_held(&s->meta));
+	if (alloc_cache(s, &f)) {
 		DMWARN("%s: no memory for cache_mb %u: the cache keeps its size",
 		       s->name, cache_mb);
 		return;
 	}
-	deltarec_cache_exit(&s->cache);
-	s->cache = new;
-	spin_lock_init(&s->cache.lock);
+	synchronize_rcu();
+	deltarec_era_drain(&s->era);
+	free_cache(old);
 	s->f.cache_mb = cache_mb;
 }
 

@@ -13,16 +13,16 @@
 
 #include "deltarec.h"
 
-#define MAX_IO_SECTORS	2048u	/* 1 MiB: the largest window of a write */
-
-static void destroy(struct deltarec *dt)
+void deltarec_destroy(struct deltarec *dt)
 {
+	/* The store first: it uses the devices to its end. */
 	if (dt->s)
 		deltarec_store_put(dt);
 	if (dt->delta)
 		dm_put_device(dt->ti, dt->delta);
 	if (dt->origin)
 		dm_put_device(dt->ti, dt->origin);
+	kfree(dt->view);
 	kfree(dt);
 }
 
@@ -78,7 +78,7 @@ static int check_sizes(struct deltarec *dt)
 static int set_up(struct deltarec *dt)
 {
 	struct dm_target *ti = dt->ti;
-	int r = dm_set_target_max_io_len(ti, MAX_IO_SECTORS);
+	int r = dm_set_target_max_io_len(ti, DELTAREC_IO_SECTORS);
 
 	if (r) {
 		ti->error = "Cannot limit the size of I/O";
@@ -119,7 +119,7 @@ static int deltarec_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	if (!r)
 		r = set_up(dt);
 	if (r) {
-		destroy(dt);
+		deltarec_destroy(dt);
 		return r;
 	}
 	ti->private = dt;
@@ -128,7 +128,7 @@ static int deltarec_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 
 static void deltarec_dtr(struct dm_target *ti)
 {
-	destroy(ti->private);
+	deltarec_destroy(ti->private);
 }
 
 static int deltarec_preresume(struct dm_target *ti)
@@ -175,8 +175,8 @@ static void deltarec_postsuspend(struct dm_target *ti)
 	deltarec_store_quiet(dt->s, true);
 }
 
-static int deltarec_iterate_devices(struct dm_target *ti,
-				    iterate_devices_callout_fn fn, void *data)
+int deltarec_iterate_devices(struct dm_target *ti,
+			     iterate_devices_callout_fn fn, void *data)
 {
 	struct deltarec *dt = ti->private;
 	int r = fn(ti, dt->origin, 0, ti->len, data);
@@ -187,15 +187,23 @@ static int deltarec_iterate_devices(struct dm_target *ti,
 	return r;
 }
 
-static void deltarec_io_hints(struct dm_target *ti, struct queue_limits *limits)
+void deltarec_read_hints(const struct deltarec *dt,
+			 struct queue_limits *limits)
 {
-	struct deltarec *dt = ti->private;
 	unsigned int bytes = deltarec_block_sectors(dt->s) << SECTOR_SHIFT;
 
 	limits->physical_block_size = max(limits->physical_block_size,
 					  DR_BLOCK_SIZE);
 	limits->io_min = max(limits->io_min, bytes);
 	limits->io_opt = max(limits->io_opt, bytes);
+}
+
+static void deltarec_io_hints(struct dm_target *ti, struct queue_limits *limits)
+{
+	struct deltarec *dt = ti->private;
+	unsigned int bytes = deltarec_block_sectors(dt->s) << SECTOR_SHIFT;
+
+	deltarec_read_hints(dt, limits);
 	/* History keeps what is discarded, so nothing is too large or small. */
 	deltarec_limit_discard(limits, rounddown(UINT_MAX >> SECTOR_SHIFT,
 						 deltarec_block_sectors(dt->s)),
@@ -223,11 +231,19 @@ static struct target_type deltarec_target = {
 
 static int __init deltarec_init(void)
 {
-	return dm_register_target(&deltarec_target);
+	int r = dm_register_target(&deltarec_target);
+
+	if (r)
+		return r;
+	r = dm_register_target(&deltarec_view_target);
+	if (r)
+		dm_unregister_target(&deltarec_target);
+	return r;
 }
 
 static void __exit deltarec_exit(void)
 {
+	dm_unregister_target(&deltarec_view_target);
 	dm_unregister_target(&deltarec_target);
 	/* Nodes and snapshots that are still to be freed. */
 	rcu_barrier();

@@ -29,6 +29,7 @@ struct dr_epoch {
 	char label[DR_LABEL_MAX + 1];
 	bool dirty;		/* differs from the tree */
 	bool gone;		/* to be deleted from the tree */
+	u32 held;		/* by those who look at it (recipe.h): no drop */
 };
 
 struct dr_epochs {

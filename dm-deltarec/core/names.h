@@ -10,6 +10,12 @@
 
 #define DR_TARGET_NAME		"deltarec"
 
+/*
+ * Table of a view: <deltarec dev> <epoch> [<#rules> <rule>*], a rule being
+ * <start> <sectors> <from> <to> keep_later|drop_later
+ */
+#define DR_VIEW_TARGET_NAME	"deltarec-view"
+
 /* Table: <origin> <delta> [<#features> <feature>*] */
 #define DR_FEAT_CACHE_MB	"cache_mb"
 #define DR_FEAT_ERROR_IF_FULL	"error_if_full"

@@ -245,7 +245,7 @@ int dr_store_may_drop(const struct dr_store *st, u32 epoch)
 		return -ENOENT;
 	if (e->state != DR_EPOCH_SEALED)
 		return -EBUSY;
-	return 0;
+	return e->held ? -ETXTBSY : 0;
 }
 
 int dr_store_drop(struct dr_store *st, u32 epoch)

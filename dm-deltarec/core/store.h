@@ -269,7 +269,7 @@ s64 dr_store_rollback(struct dr_store *st, u32 epoch, s64 now);
 int dr_store_open_replay(struct dr_store *st, u32 epoch, s64 now);
 void dr_store_drop_replay(struct dr_store *st, u32 epoch);
 
-/* May this epoch be dropped? 0, -EINVAL, -ENOENT, -EBUSY */
+/* May this epoch be dropped? 0, -EINVAL, -ENOENT, -EBUSY, -ETXTBSY (held) */
 int dr_store_may_drop(const struct dr_store *st, u32 epoch);
 /* Mark it dropped (lock); the record is READY. */
 int dr_store_drop(struct dr_store *st, u32 epoch);
