@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "epoch.h"
 #include "parse.h"
@@ -109,6 +110,37 @@ const char *parse_range(const char *word, struct range *range)
 	range->start_sectors = start >> SECTOR_SHIFT;
 	range->len_sectors = len >> SECTOR_SHIFT;
 	return NULL;
+}
+
+const char *parse_time(const char *word, int64_t *seconds)
+{
+	static const char *const formats[] = {
+		"%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
+		"%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S",
+	};
+	const char *problem, *end;
+	uint64_t number;
+	struct tm tm;
+	size_t i;
+
+	if (word[0] == '@') {
+		problem = parse_number(word + 1, &number);
+		if (!problem && (!number || number > INT64_MAX))
+			problem = "not a time";
+		*seconds = problem ? 0 : number;
+		return problem;
+	}
+	for (i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+		memset(&tm, 0, sizeof(tm));
+		tm.tm_isdst = -1;
+		end = strptime(word, formats[i], &tm);
+		if (!end || (*end && strcmp(end, "Z")))
+			continue;
+		*seconds = *end ? timegm(&tm) : mktime(&tm);
+		if (*seconds > 0)
+			return NULL;
+	}
+	return "not a time: '2024-05-01', '2024-05-01 13:30' or '@<seconds>'";
 }
 
 static int by_start(const void *a, const void *b)

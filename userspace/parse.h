@@ -27,6 +27,13 @@ const char *parse_number(const char *word, uint64_t *number);
  */
 const char *parse_size(const char *word, uint64_t unit, uint64_t *bytes);
 
+/*
+ * A moment: "@<seconds>" since 1970, or "<year>-<month>-<day>", with
+ * " <hour>:<minute>[:<second>]" behind it if wanted (or a T before the hour):
+ * local time, or UTC with a Z at the end.
+ */
+const char *parse_time(const char *word, int64_t *seconds);
+
 struct range {
 	uint64_t start_sectors;
 	uint64_t len_sectors;
