@@ -182,7 +182,7 @@ static int create(const char *name, const struct dr_disk_super *sb,
 	if (cancelled())
 		return fail_cancelled(name);
 	delta_uuid(sb->head.uuid, text);
-	snprintf(uuid, sizeof(uuid), DR_TARGET_NAME "-%s", text);
+	snprintf(uuid, sizeof(uuid), DEVICE_UUID_PREFIX "%s", text);
 	hold_signals();
 	ret = mapper_create(name, uuid, sectors, DR_TARGET_NAME, params, &step);
 	release_signals();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * cmd-replay.c - leave out chosen writes, keep all others.
+ * cmd-replay.c - leave out chosen writes, keep all others: by ranges, or by
+ * the rules of a recipe.
  *
  * begin seals the head; rules are computed by the target while the device is
  * live; only commit happens suspended. Until commit nothing has changed, and
@@ -12,11 +13,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "changes.h"
 #include "cli.h"
 #include "commands.h"
 #include "epochs.h"
 #include "output.h"
 #include "parse.h"
+#include "ranges.h"
+#include "recover/recipe.h"
 #include "switch.h"
 
 #define POLL_NS		50000000L	/* 50 ms */
@@ -39,34 +43,46 @@ static const struct out_column columns[] = {
 
 struct replay {
 	const char *name;
+	const char *file;		/* of the recipe, or NULL */
 	const char *from_word, *to_word;
 	struct epoch_ref from_ref, to_ref;
-	uint32_t from, to;
-	struct range *ranges;
+	struct range *ranges;		/* as typed */
 	size_t nr;
-	const char *later;		/* DR_WORD_KEEP_LATER or DROP */
+	bool drop_later, force;
+	struct recipe recipe;		/* its rules are what is done */
 	struct device_status status;	/* before */
 	uint64_t epoch, head;
 	uint64_t changed, kept_later, mixed;
 };
 
-static int parse(struct replay *r, const struct cmd_line *line)
+static const char *later_word(bool drop_later)
+{
+	return drop_later ? DR_WORD_DROP_LATER : DR_WORD_KEEP_LATER;
+}
+
+/* Options that say what a recipe says already */
+static int parse_recipe(struct replay *r, const struct cmd_line *line)
+{
+	static const char *const others[] = {
+		"from", "to", "range", "drop-later",
+	};
+	char dashed[16];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		if (!cli_option(line, others[i]))
+			continue;
+		snprintf(dashed, sizeof(dashed), "--%s", others[i]);
+		return fail_usage(dashed, "the recipe says it");
+	}
+	return recipe_load(r->file, r->name, &r->recipe);
+}
+
+static int parse_ranges(struct replay *r, const struct cmd_line *line)
 {
 	const char *word, *problem;
-	int code;
 
-	r->from_word = cli_option(line, "from");
-	r->to_word = cli_option(line, "to");
-	r->later = cli_option(line, "drop-later") ? DR_WORD_DROP_LATER :
-		   DR_WORD_KEEP_LATER;
-	code = device_name(line->argv[0], &r->name);
-	if (!code)
-		code = epoch_parse(r->from_word, &r->from_ref);
-	if (!code)
-		code = epoch_parse(r->to_word, &r->to_ref);
-	if (code)
-		return code;
-	r->ranges = calloc(line->nr_options, sizeof(*r->ranges));
+	r->ranges = calloc(line->nr_options + 1, sizeof(*r->ranges));
 	if (!r->ranges)
 		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
 	while ((word = cli_option_nth(line, "range", r->nr))) {
@@ -75,17 +91,39 @@ static int parse(struct replay *r, const struct cmd_line *line)
 			return fail_usage(word, "%s", problem);
 		r->nr++;
 	}
+	if (!r->nr)
+		return fail_usage("--range", "missing");
 	r->nr = ranges_join(r->ranges, r->nr);
 	return r->nr > DR_MAX_RULES ?
 	       fail_usage("--range", "more than %u ranges", DR_MAX_RULES) :
 	       DR_EXIT_OK;
 }
 
-static const char *range_text(const struct range *range, char *buf,
+static int parse(struct replay *r, const struct cmd_line *line)
+{
+	int code = device_name(line->argv[0], &r->name);
+
+	r->file = cli_option(line, "recipe");
+	r->from_word = cli_option(line, "from");
+	r->to_word = cli_option(line, "to");
+	r->drop_later = cli_option(line, "drop-later");
+	r->force = cli_option(line, "force");
+	if (code)
+		return code;
+	if (r->file)
+		return parse_recipe(r, line);
+	if (!r->from_word || !r->to_word)
+		return fail_usage(r->from_word ? "--to" : "--from", "missing");
+	code = epoch_parse(r->from_word, &r->from_ref);
+	if (!code)
+		code = epoch_parse(r->to_word, &r->to_ref);
+	return code ? code : parse_ranges(r, line);
+}
+
+static const char *range_text(uint64_t start, uint64_t sectors, char *buf,
 			      size_t size)
 {
-	snprintf(buf, size, "%" PRIu64 "+%" PRIu64, range->start_sectors,
-		 range->len_sectors);
+	snprintf(buf, size, "%" PRIu64 "+%" PRIu64, start, sectors);
 	return buf;
 }
 
@@ -95,59 +133,144 @@ static const char *range_text(const struct range *range, char *buf,
  */
 static void widen(struct replay *r)
 {
-	uint64_t block = r->status.block_sectors, end, more;
-	struct range *range;
-	bool said = false;
+	uint64_t block = r->status.block_sectors;
+	const struct range *range;
 	char text[64];
 
 	for (range = r->ranges; block && range < r->ranges + r->nr; range++) {
-		end = range->start_sectors + range->len_sectors;
-		more = end % block ? block - end % block : 0;
-		if (end + more > r->status.sectors)
-			more = r->status.sectors - end;
-		if (!said && (range->start_sectors % block || more)) {
-			range_text(range, text, sizeof(text));
-			warn(text, "each block of %llu sectors that it touches is taken whole",
-			     (unsigned long long)block);
-			said = true;
-		}
-		range->start_sectors -= range->start_sectors % block;
-		range->len_sectors = end + more - range->start_sectors;
+		if (!(range->start_sectors % block) &&
+		    (!(range->len_sectors % block) ||
+		     range_end(range) == r->status.sectors))
+			continue;
+		warn(range_text(range->start_sectors, range->len_sectors, text,
+				sizeof(text)),
+		     "each block of %llu sectors that it touches is taken whole",
+		     (unsigned long long)block);
+		break;
 	}
-	r->nr = ranges_join(r->ranges, r->nr);
+	r->nr = ranges_align(r->ranges, r->nr, block, r->status.sectors);
 }
 
-/* What the words mean on this device, now. */
-static int look(struct replay *r)
+/* The ranges as rules */
+static int make_rules(struct replay *r)
 {
-	const struct range *last = &r->ranges[r->nr - 1];
-	char text[64];
-	int code = device_status(r->name, &r->status);
+	struct recipe *recipe = &r->recipe;
+	size_t i;
 
-	if (!code)
-		code = epoch_resolve(r->name, r->from_word, &r->from_ref,
-				     &r->from);
-	if (!code)
-		code = epoch_resolve(r->name, r->to_word, &r->to_ref, &r->to);
-	if (code)
-		return code;
-	if (r->from == DR_BASE_EPOCH)
-		return fail_usage(r->from_word,
-				  "the base holds no writes to leave out");
-	if (r->from > r->to)
-		return fail_usage(r->from_word, "epoch %u is later than %u, where --to ends",
-				  r->from, r->to);
-	if (last->start_sectors + last->len_sectors > r->status.sectors)
-		return fail_usage(range_text(last, text, sizeof(text)),
-				  "goes behind the end of the device at sector %llu",
-				  (unsigned long long)r->status.sectors);
-	widen(r);
+	recipe->rule = calloc(r->nr, sizeof(*recipe->rule));
+	if (!recipe->rule)
+		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	for (i = 0; i < r->nr; i++)
+		recipe->rule[i] = (struct view_rule){
+			.start = r->ranges[i].start_sectors,
+			.sectors = r->ranges[i].len_sectors,
+			.from = recipe->from, .to = recipe->to,
+			.drop_later = r->drop_later,
+		};
+	recipe->nr_rules = r->nr;
 	return DR_EXIT_OK;
 }
 
-static int count_range(struct replay *r, const struct range *range)
+/* What the words mean on this device, now. */
+static int look_ranges(struct replay *r)
 {
-	uint64_t at = range->start_sectors, next = 0, changed, kept, mixed;
+	const struct range *last = &r->ranges[r->nr - 1];
+	struct recipe *recipe = &r->recipe;
+	char text[64];
+	int code;
+
+	code = epoch_resolve(r->name, r->from_word, &r->from_ref,
+			     &recipe->from);
+	if (!code)
+		code = epoch_resolve(r->name, r->to_word, &r->to_ref,
+				     &recipe->to);
+	if (code)
+		return code;
+	if (recipe->from == DR_BASE_EPOCH)
+		return fail_usage(r->from_word,
+				  "the base holds no writes to leave out");
+	if (recipe->from > recipe->to)
+		return fail_usage(r->from_word, "epoch %u is later than %u, where --to ends",
+				  recipe->from, recipe->to);
+	if (range_end(last) > r->status.sectors)
+		return fail_usage(range_text(last->start_sectors,
+					     last->len_sectors, text,
+					     sizeof(text)),
+				  "goes behind the end of the device at sector %llu",
+				  (unsigned long long)r->status.sectors);
+	widen(r);
+	return make_rules(r);
+}
+
+static void collect_since(const struct range *range, void *arg)
+{
+	range_list_add(arg, range->start_sectors, range->len_sectors);
+}
+
+/*
+ * A plan drops later writes only where it has seen that they are none. What
+ * came after the plan it has not seen.
+ */
+static int check_since(struct replay *r)
+{
+	struct range_list since = { 0 }, drop = { 0 }, both = { 0 };
+	const struct view_rule *rule = r->recipe.rule;
+	int code;
+
+	if (!r->recipe.now || r->force)
+		return DR_EXIT_OK;
+	for (; rule < r->recipe.rule + r->recipe.nr_rules; rule++)
+		if (rule->drop_later)
+			range_list_add(&drop, rule->start, rule->sectors);
+	if (!drop.nr)
+		return DR_EXIT_OK;
+	code = changes_each(r->name, r->recipe.now, r->status.head,
+			    collect_since, &since);
+	if (!code)
+		ranges_and(drop.range, drop.nr, since.range, since.nr, &both);
+	if (!code && (drop.no_memory || since.no_memory || both.no_memory))
+		code = fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	if (!code && both.nr)
+		code = fail(DR_EXIT_UNCORRECTED, r->file,
+			    "make a new plan; --force overrides this and loses them",
+			    "%llu sectors that it takes back as a whole were written since the plan, after epoch %u",
+			    (unsigned long long)ranges_total(both.range,
+							     both.nr),
+			    r->recipe.now);
+	range_list_free(&since);
+	range_list_free(&drop);
+	range_list_free(&both);
+	return code;
+}
+
+static int look_recipe(struct replay *r)
+{
+	int code;
+
+	if (r->recipe.mode != RECIPE_BLOCKS)
+		return fail(DR_EXIT_OPERATIONAL, r->file,
+			    "'dmdelta recover' applies it",
+			    "a recipe for files");
+	if (!r->recipe.nr_rules)
+		return fail(DR_EXIT_UNCORRECTED, r->file,
+			    "'dmdelta plan' says what is refused and why",
+			    "it has no rules: there is nothing that it would change");
+	code = recipe_check(r->name, &r->recipe);
+	return code ? code : check_since(r);
+}
+
+static int look(struct replay *r)
+{
+	int code = device_status(r->name, &r->status);
+
+	if (code)
+		return code;
+	return r->file ? look_recipe(r) : look_ranges(r);
+}
+
+static int count_rule(struct replay *r, const struct view_rule *rule)
+{
+	uint64_t at = rule->start, next = 0, changed, kept, mixed;
 	char word[32], *reply;
 	bool more = true;
 	int ret, n;
@@ -158,8 +281,9 @@ static int count_range(struct replay *r, const struct range *range)
 		ret = mapper_message(r->name, &reply, DR_MSG_REPLAY " "
 				     DR_WORD_COUNT " %" PRIu64 " %" PRIu64
 				     " %u %u %s %" PRIu64,
-				     range->start_sectors, range->len_sectors,
-				     r->from, r->to, r->later, at);
+				     rule->start, rule->sectors, rule->from,
+				     rule->to, later_word(rule->drop_later),
+				     at);
 		if (ret)
 			return message_fail(r->name, "replay count", ret);
 		n = sscanf(reply, "%31s %" SCNu64 " %" SCNu64 " %" SCNu64,
@@ -185,30 +309,30 @@ static int dry_run(struct replay *r)
 	int code = look(r);
 	size_t i;
 
-	for (i = 0; !code && i < r->nr; i++)
-		code = count_range(r, &r->ranges[i]);
+	for (i = 0; !code && i < r->recipe.nr_rules; i++)
+		code = count_rule(r, &r->recipe.rule[i]);
 	return code;
 }
 
 static int send_rules(struct replay *r)
 {
+	const struct view_rule *rule = r->recipe.rule;
 	char text[64], *reply;
-	size_t i;
 	int ret;
 
-	for (i = 0; i < r->nr; i++) {
+	for (; rule < r->recipe.rule + r->recipe.nr_rules; rule++) {
 		if (cancelled())
 			return fail_cancelled(r->name);
 		ret = mapper_message(r->name, &reply, DR_MSG_REPLAY " "
 				     DR_WORD_RULE " %" PRIu64 " %" PRIu64
-				     " %u %u %s", r->ranges[i].start_sectors,
-				     r->ranges[i].len_sectors, r->from, r->to,
-				     r->later);
+				     " %u %u %s", rule->start, rule->sectors,
+				     rule->from, rule->to,
+				     later_word(rule->drop_later));
 		free(reply);
 		if (!ret)
 			continue;
-		return message_fail(range_text(&r->ranges[i], text,
-					       sizeof(text)),
+		return message_fail(range_text(rule->start, rule->sectors,
+					       text, sizeof(text)),
 				    "replay rule", ret);
 	}
 	return DR_EXIT_OK;
@@ -301,13 +425,23 @@ static int run(struct replay *r, struct switcher *sw)
 	return code;
 }
 
+static const char *later_text(const struct recipe *recipe)
+{
+	bool drop = recipe->rule[0].drop_later;
+	size_t i;
+
+	for (i = 1; i < recipe->nr_rules; i++)
+		if (recipe->rule[i].drop_later != drop)
+			return "some left out";
+	return drop ? "left out" : "kept";
+}
+
 static void report(const struct replay *r, bool dry)
 {
 	out_record(columns, 11, (struct out_value[]){
-		out_number(dry), out_number(r->from), out_number(r->to),
-		out_number(r->nr),
-		out_text(!strcmp(r->later, DR_WORD_KEEP_LATER) ? "kept" :
-			 "left out"),
+		out_number(dry), out_number(r->recipe.from),
+		out_number(r->recipe.to), out_number(r->recipe.nr_rules),
+		out_text(later_text(&r->recipe)),
 		out_number(r->changed), out_maybe(dry, r->kept_later),
 		out_number(r->mixed), out_maybe(!dry, r->epoch),
 		out_maybe(!dry, r->status.head), out_maybe(!dry, r->head) });
@@ -339,5 +473,6 @@ int cmd_replay(const struct cmd_line *line)
 	if (!code)
 		report(&r, dry);
 	free(r.ranges);
+	recipe_free(&r.recipe);
 	return code;
 }

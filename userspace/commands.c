@@ -67,14 +67,18 @@ static const struct cmd_option checkpoint_options[] = {
 };
 
 static const struct cmd_option replay_options[] = {
-	{ .name = "from", .arg = "epoch", .required = true,
+	{ .name = "from", .arg = "epoch",
 	  .help = "first epoch whose writes are left out" },
-	{ .name = "to", .arg = "epoch", .required = true,
+	{ .name = "to", .arg = "epoch",
 	  .help = "last epoch whose writes are left out" },
-	{ .name = "range", .arg = "start+len", .required = true, .many = true,
+	{ .name = "range", .arg = "start+len", .many = true,
 	  .help = "where: sectors, or bytes with a suffix (4KiB+1MiB)" },
 	{ .name = "drop-later",
 	  .help = "leave out later writes to the same blocks, too" },
+	{ .name = "recipe", .arg = "file",
+	  .help = "epochs and ranges from a recipe that plan wrote" },
+	{ .name = "force",
+	  .help = "apply a recipe although blocks were written since" },
 	{ .name = "dry-run", .help = "only count what would be changed" },
 	END
 };
@@ -166,7 +170,8 @@ const struct cmd commands[] = {
 	.text = {
 		"Makes an epoch that lacks the writes of epochs --from to",
 		"--to, both included, to the given ranges. Later writes to",
-		"the same blocks are kept unless --drop-later is given. The",
+		"the same blocks are kept unless --drop-later is given. With",
+		"--recipe the rules of that file are applied instead. The",
 		"device must not be in use, except with --dry-run.",
 	},
 	.args = { ARG_NAME },

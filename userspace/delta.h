@@ -6,6 +6,7 @@
 #ifndef DR_DELTA_H
 #define DR_DELTA_H
 
+#include "device.h"
 #include "env-file.h"
 #include "store.h"
 #include "volume.h"
@@ -30,7 +31,7 @@ int delta_super(struct delta *d, struct dr_disk_super *sb);
 /* Say what a negative errno of the core means for this device. */
 int delta_fail(const struct delta *d, const char *doing, int error);
 
-#define DELTA_UUID_TEXT	37
+/* @buf: DELTA_UUID_TEXT bytes */
 const char *delta_uuid(const u8 *uuid, char *buf);
 
 #endif

@@ -22,6 +22,23 @@ int device_name(const char *word, const char **name)
 	return problem ? fail_usage(word, "%s", problem) : DR_EXIT_OK;
 }
 
+int device_uuid(const char *name, char *uuid)
+{
+	static const char prefix[] = DEVICE_UUID_PREFIX;
+	struct mapper_info info;
+	int ret = mapper_info(name, &info);
+
+	if (ret)
+		return device_fail(name, "status", ret);
+	if (strncmp(info.uuid, prefix, strlen(prefix)) ||
+	    strlen(info.uuid + strlen(prefix)) != DELTA_UUID_TEXT - 1)
+		return fail(DR_EXIT_OPERATIONAL, name,
+			    "close it and open it with 'dmdelta open'",
+			    "the device does not bear the UUID of its delta");
+	strcpy(uuid, info.uuid + strlen(prefix));
+	return DR_EXIT_OK;
+}
+
 int device_fail(const char *name, const char *doing, int error)
 {
 	char remedy[DM_NAME_MAX + 64];

@@ -12,6 +12,11 @@
 #include <stdint.h>
 
 #include "dm.h"
+#include "names.h"
+
+/* What open puts before the UUID of the delta, for device-mapper */
+#define DEVICE_UUID_PREFIX	DR_TARGET_NAME "-"
+#define DELTA_UUID_TEXT		37
 
 struct device_status {
 	uint64_t sectors;
@@ -46,6 +51,14 @@ int device_status(const char *name, struct device_status *status);
 
 /* The same, for listing: a failed or suspended device is fine, too. */
 int device_status_any(const char *name, struct device_status *status);
+
+/**
+ * device_uuid() - which history this is: the UUID of the delta
+ * @uuid: DELTA_UUID_TEXT bytes
+ *
+ * 'dmdelta open' makes the device with it. Return: exit code, has said why.
+ */
+int device_uuid(const char *name, char *uuid);
 
 /*
  * Parse the words of an INFO line. Return: NULL, or the name of the field

@@ -86,6 +86,7 @@ static int task_run_synced(struct dm_task *task)
 int mapper_info(const char *name, struct mapper_info *info)
 {
 	struct dm_task *task = task_new(DM_DEVICE_INFO, name);
+	const char *uuid;
 	struct dm_info dmi;
 	int ret = -ENOMEM;
 
@@ -101,6 +102,9 @@ int mapper_info(const char *name, struct mapper_info *info)
 		info->open_count = dmi.open_count;
 		info->suspended = dmi.suspended;
 		info->live = dmi.live_table;
+		uuid = dm_task_get_uuid(task);
+		snprintf(info->uuid, sizeof(info->uuid), "%s",
+			 uuid ? uuid : "");
 	}
 	dm_task_destroy(task);
 	return ret;

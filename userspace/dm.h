@@ -13,11 +13,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define MAPPER_UUID_SIZE	130
+
 struct mapper_info {
 	dev_t devno;
 	int open_count;
 	bool suspended;
 	bool live;		/* has an active table */
+	char uuid[MAPPER_UUID_SIZE];
 };
 
 int mapper_info(const char *name, struct mapper_info *info);

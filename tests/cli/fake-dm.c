@@ -7,7 +7,7 @@
  * "suspended replay-epoch", "node" stands for the device, "log" collects what
  * was done. FAKE_FAIL="<message> <errno>" fails a message that begins so;
  * FAKE_SIGNAL="<message> <signal>" sends us a signal in it. FAKE_DEVNO is the
- * device number; ioctls of the block layer and of freezing are only logged,
+ * device number, FAKE_UUID what device-mapper knows it by; ioctls of the block layer and of freezing are only logged,
  * FAKE_IOCTL="<name> <errno>" fails one.
  */
 #include <errno.h>
@@ -266,6 +266,8 @@ int mapper_info(const char *name, struct mapper_info *info)
 	info->devno = makedev(major, minor);
 	info->suspended = suspended;
 	info->live = true;
+	snprintf(info->uuid, sizeof(info->uuid), "%s", getenv("FAKE_UUID") ?:
+		 DR_TARGET_NAME "-11111111-2222-4333-8444-555555555555");
 	return 0;
 }
 
