@@ -121,6 +121,22 @@ static size_t find_lane(struct graph *graph, uint32_t id)
 	return graph->nr++;
 }
 
+int graph_take(struct graph *graph, uint32_t id, bool has_parent,
+	       uint32_t parent, size_t *lane)
+{
+	size_t here = find_lane(graph, id), i;
+
+	*lane = here;
+	if (here == graph->nr)
+		return -ENOMEM;
+	for (i = here + 1; i < graph->nr; i++)
+		if (graph->lanes[i] == id)
+			graph->lanes[i] = FREE;
+	graph->lanes[here] = has_parent ? parent : FREE;
+	trim(graph);
+	return 0;
+}
+
 char *graph_node(struct graph *graph, uint32_t id, bool has_parent,
 		 uint32_t parent)
 {

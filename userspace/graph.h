@@ -31,6 +31,18 @@ void graph_free(struct graph *graph);
  */
 bool graph_joins(struct graph *graph, uint32_t id, char **line);
 
+/**
+ * graph_take() - go on to the next node without drawing anything
+ * @lane: the lane that it is in
+ *
+ * For pictures that draw lanes themselves: the lines that lead to a node meet
+ * in its lane, and its own goes on from there to its parent. Takes the place
+ * of graph_joins() and graph_node().
+ * Return: 0 or a negative errno.
+ */
+int graph_take(struct graph *graph, uint32_t id, bool has_parent,
+	       uint32_t parent, size_t *lane);
+
 /* The line of the node itself, allocated, or NULL without memory. */
 char *graph_node(struct graph *graph, uint32_t id, bool has_parent,
 		 uint32_t parent);
