@@ -67,14 +67,14 @@ static int task_run_and_destroy(struct dm_task *task)
 }
 
 /* Run and wait until udev, or the library, has done the nodes. */
-static int task_run_synced(struct dm_task *task)
+static int task_run_synced(struct dm_task *task, uint16_t udev_flags)
 {
 	uint32_t cookie = 0;
 	int ret;
 
 	if (!task)
 		return -ENOMEM;
-	if (!dm_task_set_cookie(task, &cookie, 0)) {
+	if (!dm_task_set_cookie(task, &cookie, udev_flags)) {
 		dm_task_destroy(task);
 		return -EIO;
 	}
@@ -102,6 +102,7 @@ int mapper_info(const char *name, struct mapper_info *info)
 		info->open_count = dmi.open_count;
 		info->suspended = dmi.suspended;
 		info->live = dmi.live_table;
+		info->deferred = dmi.deferred_remove;
 		uuid = dm_task_get_uuid(task);
 		snprintf(info->uuid, sizeof(info->uuid), "%s",
 			 uuid ? uuid : "");
@@ -136,6 +137,38 @@ int mapper_status(const char *name, char *type, uint64_t *sectors,
 		*params = strdup(target_params ? target_params : "");
 		if (!*params)
 			ret = -ENOMEM;
+	}
+	dm_task_destroy(task);
+	return ret;
+}
+
+int mapper_table(const char *name,
+		 int (*each)(uint64_t start, uint64_t sectors,
+			     const char *type, const char *params, void *arg),
+		 void *arg)
+{
+	struct dm_task *task = task_new(DM_DEVICE_TABLE, name);
+	uint64_t start, length;
+	char *type, *params;
+	struct dm_info dmi;
+	void *next = NULL;
+	int ret = -ENOMEM;
+
+	if (!task)
+		return ret;
+	dm_task_no_flush(task);
+	ret = task_run(task);
+	if (!ret && !dm_task_get_info(task, &dmi))
+		ret = -EIO;
+	if (!ret && !dmi.exists)
+		ret = -ENXIO;
+	if (!ret) {
+		do {
+			next = dm_get_next_target(task, next, &start, &length,
+						  &type, &params);
+			if (type)
+				ret = each(start, length, type, params, arg);
+		} while (next && !ret);
 	}
 	dm_task_destroy(task);
 	return ret;
@@ -207,18 +240,39 @@ static int create_empty(const char *name, const char *uuid)
 	return task_run_and_destroy(task);
 }
 
-static int load(const char *name, uint64_t sectors, const char *target,
-		const char *params)
+static int load(const struct mapper_spec *spec)
 {
-	struct dm_task *task = task_new(DM_DEVICE_RELOAD, name);
+	struct dm_task *task = task_new(DM_DEVICE_RELOAD, spec->name);
+	uint64_t start = 0;
+	size_t i;
 
 	if (!task)
 		return -ENOMEM;
-	if (!dm_task_add_target(task, 0, sectors, target, params)) {
-		dm_task_destroy(task);
-		return -ENOMEM;
+	for (i = 0; i < spec->nr; i++) {
+		const struct mapper_target *t = &spec->targets[i];
+
+		if (!dm_task_add_target(task, start, t->sectors, t->type,
+					t->params))
+			goto fail;
+		start += t->sectors;
 	}
+	if (spec->read_only && !dm_task_set_ro(task))
+		goto fail;
 	return task_run_and_destroy(task);
+fail:
+	dm_task_destroy(task);
+	return -ENOMEM;
+}
+
+static int resume(const char *name, uint16_t udev_flags)
+{
+	struct dm_task *task = task_new(DM_DEVICE_RESUME, name);
+
+	if (task && !dm_task_set_add_node(task, DM_ADD_NODE_ON_RESUME)) {
+		dm_task_destroy(task);
+		task = NULL;
+	}
+	return task_run_synced(task, udev_flags);
 }
 
 static int wait_for_node(const char *name)
@@ -234,33 +288,49 @@ static int wait_for_node(const char *name)
 	return stat(node, &st) ? -errno : 0;
 }
 
+int mapper_build(const struct mapper_spec *spec, enum mapper_step *step)
+{
+	struct mapper_info info;
+	uint16_t flags = 0;
+	int ret;
+
+	/* Links by uuid or label, and who assembles volumes, look elsewhere */
+	if (spec->hidden)
+		flags = DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG |
+			DM_UDEV_DISABLE_DISK_RULES_FLAG |
+			DM_UDEV_DISABLE_OTHER_RULES_FLAG;
+	*step = MAPPER_CREATE;
+	/* The kernel says EBUSY for a name that is taken: be precise. */
+	if (!mapper_info(spec->name, &info))
+		return -EEXIST;
+	ret = create_empty(spec->name, spec->uuid);
+	if (ret)
+		return ret == -EBUSY ? -EEXIST : ret;
+	*step = MAPPER_LOAD;
+	ret = load(spec);
+	if (!ret) {
+		*step = MAPPER_RESUME;
+		ret = resume(spec->name, flags);
+	}
+	if (!ret) {
+		*step = MAPPER_NODE;
+		ret = wait_for_node(spec->name);
+	}
+	if (ret)
+		mapper_remove(spec->name);
+	return ret;
+}
+
 int mapper_create(const char *name, const char *uuid, uint64_t sectors,
 		  const char *target, const char *params,
 		  enum mapper_step *step)
 {
-	struct mapper_info info;
-	int ret;
+	struct mapper_target only = { sectors, target, params };
+	struct mapper_spec spec = {
+		.name = name, .uuid = uuid, .targets = &only, .nr = 1,
+	};
 
-	*step = MAPPER_CREATE;
-	/* The kernel says EBUSY for a name that is taken: be precise. */
-	if (!mapper_info(name, &info))
-		return -EEXIST;
-	ret = create_empty(name, uuid);
-	if (ret)
-		return ret == -EBUSY ? -EEXIST : ret;
-	*step = MAPPER_LOAD;
-	ret = load(name, sectors, target, params);
-	if (!ret) {
-		*step = MAPPER_RESUME;
-		ret = mapper_resume(name);
-	}
-	if (!ret) {
-		*step = MAPPER_NODE;
-		ret = wait_for_node(name);
-	}
-	if (ret)
-		mapper_remove(name);
-	return ret;
+	return mapper_build(&spec, step);
 }
 
 int mapper_remove(const char *name)
@@ -270,7 +340,18 @@ int mapper_remove(const char *name)
 	/* udev may be looking at it just now: the library tries again. */
 	if (task)
 		dm_task_retry_remove(task);
-	return task_run_synced(task);
+	return task_run_synced(task, 0);
+}
+
+int mapper_remove_deferred(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_REMOVE, name);
+
+	if (task && !dm_task_deferred_remove(task)) {
+		dm_task_destroy(task);
+		task = NULL;
+	}
+	return task_run_and_destroy(task);
 }
 
 int mapper_suspend(const char *name)
@@ -280,13 +361,28 @@ int mapper_suspend(const char *name)
 
 int mapper_resume(const char *name)
 {
-	struct dm_task *task = task_new(DM_DEVICE_RESUME, name);
+	return resume(name, 0);
+}
 
-	if (task && !dm_task_set_add_node(task, DM_ADD_NODE_ON_RESUME)) {
-		dm_task_destroy(task);
-		task = NULL;
-	}
-	return task_run_synced(task);
+int mapper_name_of(dev_t devno, char *name, size_t size)
+{
+	struct dm_task *task = task_new(DM_DEVICE_INFO, NULL);
+	struct dm_info dmi;
+	const char *found;
+	int ret = -ENOMEM;
+
+	if (!task)
+		return ret;
+	if (dm_task_set_major(task, major(devno)) &&
+	    dm_task_set_minor(task, minor(devno)))
+		ret = task_run(task);
+	if (!ret && (!dm_task_get_info(task, &dmi) || !dmi.exists))
+		ret = -ENXIO;
+	found = ret ? NULL : dm_task_get_name(task);
+	if (found)
+		snprintf(name, size, "%s", found);
+	dm_task_destroy(task);
+	return ret;
 }
 
 const char *mapper_node(const char *name, char *buf, size_t size)

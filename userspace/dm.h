@@ -10,6 +10,7 @@
 #define DR_DM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -20,6 +21,7 @@ struct mapper_info {
 	int open_count;
 	bool suspended;
 	bool live;		/* has an active table */
+	bool deferred;		/* goes away with its last user */
 	char uuid[MAPPER_UUID_SIZE];
 };
 
@@ -31,6 +33,15 @@ int mapper_info(const char *name, struct mapper_info *info);
  */
 int mapper_status(const char *name, char *type, uint64_t *sectors,
 		  char **params);
+
+/*
+ * Call @each for the targets of @name in order, until it returns non-zero.
+ * Words are as in the table line.
+ */
+int mapper_table(const char *name,
+		 int (*each)(uint64_t start, uint64_t sectors,
+			     const char *type, const char *params, void *arg),
+		 void *arg);
 
 /* Call @each for every mapped device until it returns non-zero. */
 int mapper_list(int (*each)(const char *name, void *arg), void *arg);
@@ -46,18 +57,41 @@ enum mapper_step {
 	MAPPER_NODE,
 };
 
+struct mapper_target {
+	uint64_t sectors;	/* each starts where the one before it ends */
+	const char *type;
+	const char *params;
+};
+
+struct mapper_spec {
+	const char *name, *uuid;
+	const struct mapper_target *targets;
+	size_t nr;
+	bool read_only;
+	bool hidden;		/* udev shall not look at what is inside */
+};
+
 /*
- * Make a device with one target and wait for its node. What fails is taken
- * back; *@step says what it was. -EEXIST: the name or the uuid is taken.
+ * Make a device and wait for its node. What fails is taken back; *@step says
+ * what it was. -EEXIST: the name or the uuid is taken.
  */
+int mapper_build(const struct mapper_spec *spec, enum mapper_step *step);
+
+/* The same for one target, writable and for all to see. */
 int mapper_create(const char *name, const char *uuid, uint64_t sectors,
 		  const char *target, const char *params,
 		  enum mapper_step *step);
 int mapper_remove(const char *name);
 
+/* Have the kernel remove @name when its last user closes it: maybe at once. */
+int mapper_remove_deferred(const char *name);
+
 /* Flushes and freezes, in that order; never with noflush. */
 int mapper_suspend(const char *name);
 int mapper_resume(const char *name);
+
+/* Name of the mapped device with this number. -ENXIO: it is none. */
+int mapper_name_of(dev_t devno, char *name, size_t size);
 
 /* Path of the device node */
 const char *mapper_node(const char *name, char *buf, size_t size);

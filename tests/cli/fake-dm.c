@@ -294,6 +294,42 @@ int mapper_list(int (*each)(const char *name, void *arg), void *arg)
 	return each("disk", arg);
 }
 
+int mapper_table(const char *name,
+		 int (*each)(uint64_t start, uint64_t sectors,
+			     const char *type, const char *params, void *arg),
+		 void *arg)
+{
+	if (strcmp(name, "disk"))
+		return -ENXIO;
+	return each(0, SECTORS, getenv("FAKE_TYPE") ?: DR_TARGET_NAME,
+		    "7:0 7:1", arg);
+}
+
+int mapper_name_of(dev_t devno, char *name, size_t size)
+{
+	(void)devno, (void)name, (void)size;
+	return -ENXIO;
+}
+
+int mapper_build(const struct mapper_spec *spec, enum mapper_step *step)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "build %s %s %s%s%s", spec->name,
+		 spec->targets->type, spec->targets->params,
+		 spec->read_only ? " ro" : "", spec->hidden ? " hidden" : "");
+	note(text);
+	*step = MAPPER_LOAD;
+	return -asked("FAKE_FAIL", "build");
+}
+
+int mapper_remove_deferred(const char *name)
+{
+	(void)name;
+	note("remove deferred");
+	return 0;
+}
+
 int mapper_create(const char *name, const char *uuid, uint64_t sectors,
 		  const char *target, const char *params,
 		  enum mapper_step *step)
