@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * scratch.c - dm-snapshot over a loop device over a file without a name.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "past/scratch.h"
+#include "tool.h"
+#include "volume.h"
+
+#define CHUNK_SECTORS	8	/* 4 KiB: journals write small pieces */
+#define LOOP_TRIES	64	/* others take free loop devices, too */
+#define MIN_BYTES	(1024u * 1024)
+
+static const char remedy_size[] =
+	"give more with --scratch-size, or another place with --scratch";
+
+/* --- where the copies lie ------------------------------------------------- */
+
+/* A file that nobody else can see; where the file system has none such, one
+ * that is there for a moment.
+ */
+static int open_in(const char *dir)
+{
+	char path[PATH_MAX];
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR &&
+			errno != EINVAL))
+		return fd;
+	if (snprintf(path, sizeof(path), "%s/.dmdelta-XXXXXX", dir) >=
+	    (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
+static int open_new(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
+/* Return: exit code. *@fd is a file of @bytes (0: chosen here). */
+static int make_file(const char *where, uint64_t bytes, uint64_t lower_bytes,
+		     int *fd)
+{
+	uint64_t free_bytes;
+	struct statvfs space;
+	struct sysinfo memory;
+	struct stat st;
+
+	if (!strcmp(where, SCRATCH_MEMORY))
+		*fd = memfd_create("dmdelta-scratch", MFD_CLOEXEC);
+	else if (!stat(where, &st) && S_ISDIR(st.st_mode))
+		*fd = open_in(where);
+	else
+		*fd = open_new(where);
+	if (*fd < 0 && errno == EEXIST)
+		return fail(DR_EXIT_OPERATIONAL, where,
+			    "name a folder, or a file that is not there yet",
+			    "the scratch file is there already");
+	if (*fd < 0)
+		return fail(DR_EXIT_OPERATIONAL, where,
+			    "choose another place with --scratch",
+			    "scratch file: %s", strerror(errno));
+	if (!strcmp(where, SCRATCH_MEMORY))
+		free_bytes = sysinfo(&memory) ? 0 :
+			     (uint64_t)memory.totalram * memory.mem_unit / 4;
+	else
+		free_bytes = fstatvfs(*fd, &space) ? 0 :
+			     (uint64_t)space.f_bavail * space.f_frsize / 2;
+	if (!bytes)
+		bytes = lower_bytes < free_bytes ? lower_bytes : free_bytes;
+	bytes -= bytes % (CHUNK_SECTORS * SECTOR_BYTES);
+	if (bytes < MIN_BYTES)
+		return fail(DR_EXIT_OPERATIONAL, where, remedy_size,
+			    "too little room for a scratch layer");
+	if (ftruncate(*fd, bytes))
+		return fail(DR_EXIT_OPERATIONAL, where, remedy_size,
+			    "scratch file: %s", strerror(errno));
+	return DR_EXIT_OK;
+}
+
+static int open_control(void)
+{
+	const char *const modprobe[] = { "modprobe", "-q", "loop", NULL };
+	struct tool_result result;
+	int fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	tool_run(modprobe, &result);
+	tool_free(&result);
+	return open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+}
+
+/*
+ * Tie @file to a free loop device that lets go of it when nobody has it open
+ * any more. Return: its descriptor, or -1.
+ */
+static int attach_one(int control, int file, dev_t *devno)
+{
+	struct loop_config config = {
+		.fd = file,
+		.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO,
+	};
+	int number = ioctl(control, LOOP_CTL_GET_FREE), fd, error;
+	char node[32];
+	struct stat st;
+
+	if (number < 0)
+		return -1;
+	snprintf(node, sizeof(node), "/dev/loop%d", number);
+	fd = open(node, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (!ioctl(fd, LOOP_CONFIGURE, &config) && !fstat(fd, &st)) {
+		*devno = st.st_rdev;
+		return fd;
+	}
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+static int attach(int file, int *fd, dev_t *devno)
+{
+	int control = open_control(), i, error;
+
+	if (control < 0)
+		return fail(DR_EXIT_OPERATIONAL, "/dev/loop-control",
+			    "'modprobe loop'", "no loop devices: %s",
+			    strerror(errno));
+	for (i = 0; i < LOOP_TRIES; i++) {
+		*fd = attach_one(control, file, devno);
+		error = errno;
+		if (*fd >= 0 || error != EBUSY)
+			break;
+	}
+	close(control);
+	return *fd >= 0 ? DR_EXIT_OK :
+	       fail_errno("scratch", "loop device", -error);
+}
+
+/* --- the layer -------------------------------------------------------------- */
+
+static int make_layer(const struct volume *lower, dev_t cow, struct scratch *s)
+{
+	char params[96];
+	struct mapper_target target = {
+		.sectors = lower->bytes >> SECTOR_SHIFT,
+		.type = "snapshot", .params = params,
+	};
+	struct layer_spec spec = {
+		.kind = LAYER_SCRATCH, .of = "", .targets = &target, .nr = 1,
+	};
+	int code;
+
+	/* N: its table of copies is in memory alone */
+	snprintf(params, sizeof(params), "%u:%u %u:%u N %u",
+		 major(lower->devno), minor(lower->devno), major(cow),
+		 minor(cow), CHUNK_SECTORS);
+	code = layer_open("scratch", &spec, &s->layer);
+	if (code)
+		return code;
+	strcpy(s->name, s->layer.name);
+	strcpy(s->node, s->layer.node);
+	return DR_EXIT_OK;
+}
+
+int scratch_open(const char *lower, const struct scratch_options *o,
+		 struct scratch *s)
+{
+	const char *where = o && o->where ? o->where : SCRATCH_DIR;
+	int file = -1, loop = -1, code;
+	struct volume volume;
+	dev_t cow;
+
+	memset(s, 0, sizeof(*s));
+	s->layer.fd = -1;
+	code = volume_open(&volume, lower, VOLUME_READ);
+	if (code)
+		return code;
+	code = make_file(where, o ? o->bytes : 0, volume.bytes, &file);
+	if (!code)
+		code = attach(file, &loop, &cow);
+	if (!code)
+		code = make_layer(&volume, cow, s);
+	/* The layer has the loop device now, the loop device the file. */
+	if (loop >= 0)
+		close(loop);
+	if (file >= 0)
+		close(file);
+	volume_close(&volume);
+	return code;
+}
+
+int scratch_close(struct scratch *s)
+{
+	layer_close(&s->layer);
+	return DR_EXIT_OK;
+}
+
+int scratch_status(const char *name, bool *invalid, uint64_t *used_sectors,
+		   uint64_t *total_sectors)
+{
+	char type[32], *params = NULL;
+	uint64_t sectors;
+	int ret = mapper_status(name, type, &sectors, &params);
+
+	if (ret)
+		return ret;
+	*used_sectors = 0;
+	*total_sectors = 0;
+	*invalid = false;
+	/* "<used>/<total> <metadata>", or a word when it is of no use */
+	if (strcmp(type, "snapshot"))
+		ret = -EINVAL;
+	else if (sscanf(params, "%" SCNu64 "/%" SCNu64, used_sectors,
+			total_sectors) != 2)
+		*invalid = true;
+	free(params);
+	return ret;
+}
+
+int scratch_check(const struct scratch *s, const char *thing)
+{
+	uint64_t used, total;
+	bool invalid;
+	int ret = scratch_status(s->name, &invalid, &used, &total);
+
+	if (ret)
+		return fail_errno(thing, "scratch layer", ret);
+	if (!invalid)
+		return DR_EXIT_OK;
+	return fail(DR_EXIT_OPERATIONAL, thing, remedy_size,
+		    "the scratch layer is full");
+}
+
+int scratch_options(const struct cmd_line *line, struct scratch_options *o)
+{
+	const char *word = cli_option(line, "scratch-size"), *problem;
+
+	o->where = cli_option(line, "scratch");
+	o->bytes = 0;
+	if (!word)
+		return DR_EXIT_OK;
+	problem = parse_size(word, 1, &o->bytes);
+	if (problem)
+		return fail_usage("--scratch-size", "%s", problem);
+	if (o->bytes < MIN_BYTES)
+		return fail_usage("--scratch-size", "less than 1 MiB");
+	return DR_EXIT_OK;
+}
