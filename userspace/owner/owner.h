@@ -75,6 +75,10 @@ int owner_map_make(const struct past *past, const struct range *ranges,
 		   size_t nr, struct owner_map *map);
 void owner_map_free(struct owner_map *map);
 
+/* The same of an epoch that is not opened: opens it for the moment. */
+int owner_map_at(const char *device, uint32_t epoch, const struct range *ranges,
+		 size_t nr, struct owner_map *map);
+
 /* NULL: outside of what the map was made for. */
 const struct owner_extent *owner_find(const struct owner_map *map,
 				      uint64_t sector);
@@ -102,5 +106,24 @@ int owner_ranges_of(const struct owner_map *map,
 
 /* "file", "metadata" ...: in listings and JSON */
 const char *owner_kind_word(enum owner_kind kind);
+
+/*
+ * An owner in words for people: "/etc/passwd", "inode table", "directory
+ * /srv", with the volume in front if it is not the whole device. @e may be
+ * NULL. @buf is returned.
+ */
+const char *owner_describe(const struct owner_extent *e, char *buf,
+			   size_t size);
+
+/* The same of the piece from @sector on: with the place in the file */
+const char *owner_describe_at(const struct owner_extent *e, uint64_t sector,
+			      char *buf, size_t size);
+
+/* Byte of the file at @sector of the device */
+static inline uint64_t owner_offset(const struct owner_extent *e,
+				    uint64_t sector)
+{
+	return e->offset + ((sector - e->start) << SECTOR_SHIFT);
+}
 
 #endif
