@@ -71,7 +71,7 @@ static void put_character(FILE *f, const unsigned char *s, int len, uint32_t c)
 	}
 }
 
-void text_put_cut(FILE *f, const char *text, size_t max)
+static void put(FILE *f, const char *text, size_t max, bool lines)
 {
 	const unsigned char *s = (const unsigned char *)text, *cut = NULL;
 	const unsigned char *p;
@@ -90,7 +90,9 @@ void text_put_cut(FILE *f, const char *text, size_t max)
 			return;
 		}
 		len = decode(p, &c);
-		if (len)
+		if (len && lines && c == '\n')
+			fputc('\n', f);
+		else if (len)
 			put_character(f, p, len, c);
 		else
 			fprintf(f, "\\x%02x", *p);
@@ -99,5 +101,15 @@ void text_put_cut(FILE *f, const char *text, size_t max)
 
 void text_put(FILE *f, const char *text)
 {
-	text_put_cut(f, text, SIZE_MAX);
+	put(f, text, SIZE_MAX, false);
+}
+
+void text_put_cut(FILE *f, const char *text, size_t max)
+{
+	put(f, text, max, false);
+}
+
+void text_put_lines(FILE *f, const char *text)
+{
+	put(f, text, SIZE_MAX, true);
 }

@@ -19,4 +19,7 @@ void text_put(FILE *f, const char *text);
 /* The same, but at most @max characters; a cut is shown by "…". */
 void text_put_cut(FILE *f, const char *text, size_t max);
 
+/* The same, but line feeds stay. */
+void text_put_lines(FILE *f, const char *text);
+
 #endif
