@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * blocks.c - from a device and a recipe to the facts, and to the classes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "changes.h"
+#include "cli.h"
+#include "epochs.h"
+#include "recover/blocks.h"
+
+#define NR_MEMO		4096u
+
+/* Is a file selected? The same ones are asked for again and again. */
+struct chooser {
+	const struct sight *s;
+	const struct select *select;
+	struct memo {
+		const char *path;	/* by address: a map's own string */
+		bool yes;
+	} memo[NR_MEMO];
+};
+
+/* Below @dir, without leaving it by a link that was planted there */
+static bool stat_below(const char *dir, const char *path, struct stat *st)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+			   RESOLVE_NO_MAGICLINKS,
+	};
+	int root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	bool good = false;
+
+	while (*path == '/')
+		path++;
+	if (root >= 0)
+		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+	if (fd >= 0)
+		good = !fstat(fd, st);
+	if (fd >= 0)
+		close(fd);
+	if (root >= 0)
+		close(root);
+	return good;
+}
+
+static bool chosen_by_stat(const struct chooser *c,
+			   const struct owner_extent *e)
+{
+	const struct plan_volume *v = c->s->volume;
+	const struct plan_volume *end = v + c->s->nr_volumes;
+	struct stat st;
+
+	while (v < end && strcmp(v->what, e->volume))
+		v++;
+	if (v == end)
+		return false;
+	if ((!v->bad || !v->bad->dir ||
+	     !stat_below(v->bad->dir, e->path, &st)) &&
+	    (!v->before || !v->before->dir ||
+	     !stat_below(v->before->dir, e->path, &st)))
+		return false;
+	return select_stat(c->select, &st);
+}
+
+static bool chosen(void *arg, const struct owner_extent *e)
+{
+	struct chooser *c = arg;
+	struct memo *m = &c->memo[((uintptr_t)e->path >> 3) % NR_MEMO];
+
+	if (!e->path || !e->volume)
+		return false;
+	if (m->path == e->path)
+		return m->yes;
+	m->path = e->path;
+	m->yes = select_path(c->select, e->path) &&
+		 (!select_needs_stat(c->select) || chosen_by_stat(c, e));
+	return m->yes;
+}
+
+/* --- gathering ----------------------------------------------------------- */
+
+static int no_memory(void)
+{
+	return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+}
+
+static int gather_changes(const struct sight *s, const struct recipe *r,
+			  struct blocks_facts *f)
+{
+	uint64_t unit = s->status.block_sectors, end = s->status.sectors;
+	struct epochs epochs;
+	size_t i;
+	int code = epochs_load(s->device, &epochs);
+
+	if (code)
+		return code;
+	code = changes_written(s->device, &epochs, r->from, r->to,
+			       &f->written.range, &f->written.nr);
+	epochs_free(&epochs);
+	if (!code && r->now != r->to)
+		code = changes_between(s->device, r->to, r->now,
+				       &f->later.range, &f->later.nr);
+	if (code)
+		return code;
+	f->written.nr = ranges_align(f->written.range, f->written.nr, unit,
+				     end);
+	f->later.nr = ranges_align(f->later.range, f->later.nr, unit, end);
+	for (i = 0; i < r->select.nr_range; i++)
+		range_list_add(&f->only, r->select.range[i].start_sectors,
+			       r->select.range[i].len_sectors);
+	if (f->only.no_memory)
+		return no_memory();
+	f->only.nr = ranges_align(f->only.range, f->only.nr, unit, end);
+	return DR_EXIT_OK;
+}
+
+static int gather_owners(const struct sight *s, struct blocks_facts *f)
+{
+	int code = owner_map_make(&s->base, NULL, 0, &f->before);
+
+	if (!code)
+		code = owner_map_make(&s->bad, NULL, 0, &f->bad);
+	return code ? code : owner_map_make(&s->now, NULL, 0, &f->now);
+}
+
+/* Volumes by what the classes have to know of them */
+struct names {
+	const char **lost, **cow, **opaque;
+};
+
+static bool has_owners(const struct owner_map *map, const char *volume)
+{
+	size_t i;
+
+	for (i = 0; i < map->nr; i++)
+		if (map->e[i].kind != OWNER_UNKNOWN && map->e[i].volume &&
+		    !strcmp(map->e[i].volume, volume))
+			return true;
+	return false;
+}
+
+static void name_volumes(const struct sight *s, const struct blocks_facts *f,
+			 const struct names *names, struct classes_input *in)
+{
+	const struct plan_volume *v = s->volume;
+
+	for (; v < s->volume + s->nr_volumes; v++) {
+		if (v->lost)
+			names->lost[in->nr_lost++] = v->what;
+		else if (v->copy_on_write)
+			names->cow[in->nr_cow++] = v->what;
+		else if (v->now && v->now->dir && !has_owners(&f->now, v->what))
+			names->opaque[in->nr_opaque++] = v->what;
+	}
+	/* With them goes what is in no volume: the partition table. */
+	if (in->nr_lost)
+		names->lost[in->nr_lost++] = NULL;
+	in->lost = names->lost;
+	in->cow = names->cow;
+	in->opaque = names->opaque;
+}
+
+static struct range_set set_of(const struct range_list *list)
+{
+	return (struct range_set){ list->range, list->nr };
+}
+
+static int classify(const struct sight *s, const struct recipe *r,
+		    const struct blocks_facts *f, struct blocks_plan *plan)
+{
+	size_t nr = s->nr_volumes + 1;
+	const char **words = calloc(3 * nr, sizeof(*words));
+	struct names names = { words, words + nr, words + 2 * nr };
+	struct chooser *c = calloc(1, sizeof(*c));
+	struct classes_input in = {
+		.sectors = s->status.sectors,
+		.block_sectors = s->status.block_sectors,
+		.from = r->from, .to = r->to,
+		.before = &f->before, .bad = &f->bad, .now = &f->now,
+		.written = set_of(&f->written), .later = set_of(&f->later),
+		.same = set_of(&f->same), .zeroes = set_of(&f->zeroes),
+		.suspect = set_of(&f->suspect), .only = set_of(&f->only),
+		.file = select_names_files(&r->select) ? chosen : NULL,
+		.arg = c, .force = r->force,
+	};
+	int ret = -ENOMEM;
+
+	if (words && c) {
+		c->s = s;
+		c->select = &r->select;
+		name_volumes(s, f, &names, &in);
+		ret = classes_make(&in, plan);
+	}
+	free(words);
+	free(c);
+	return ret ? no_memory() : DR_EXIT_OK;
+}
+
+int blocks_plan_make(const struct sight *s, const struct recipe *r,
+		     struct blocks_facts *facts, struct blocks_plan *plan)
+{
+	int code;
+
+	memset(facts, 0, sizeof(*facts));
+	memset(plan, 0, sizeof(*plan));
+	code = gather_changes(s, r, facts);
+	if (!code)
+		code = gather_owners(s, facts);
+	if (!code)
+		code = blocks_compare(s->base.view.node, s->bad.view.node,
+				      s->now.view.node,
+				      s->status.block_sectors,
+				      &facts->written, &facts->later,
+				      &facts->same, &facts->zeroes);
+	if (!code)
+		code = classify(s, r, facts, plan);
+	if (!code && plan->nr_rules > DR_MAX_RULES)
+		code = fail(DR_EXIT_OPERATIONAL, s->device,
+			    "select less at a time, by --path or --range",
+			    "the plan needs %zu rules, a replay takes %u",
+			    plan->nr_rules, DR_MAX_RULES);
+	return code;
+}
+
+void blocks_facts_free(struct blocks_facts *f)
+{
+	owner_map_free(&f->before);
+	owner_map_free(&f->bad);
+	owner_map_free(&f->now);
+	range_list_free(&f->written);
+	range_list_free(&f->later);
+	range_list_free(&f->same);
+	range_list_free(&f->zeroes);
+	range_list_free(&f->suspect);
+	range_list_free(&f->only);
+}
