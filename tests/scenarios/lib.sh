@@ -149,18 +149,23 @@ close_pair() {
 # history FS ATTACK SEED [CHECKPOINT-OPTION...]: the three epochs, labelled good
 # and bad; the good work is in the head. Closed when done. The blocks that the
 # victims had before the attack are noted in $store/ranges, for the naive ways.
+# With DIRTY=1 the end is as a power cut leaves it: the journal is full.
 history() {
-	local commands=("${@:4}")
+	local options=("${@:4}")
 
 	attack=$2 seed=$3
 	new_pair "$1" && mount_fs &&
-		corpus_ base &&
-		"$DMDELTA" checkpoint $name --label good "${commands[@]}" >/dev/null &&
+		corpus_ base && sync &&
+		"$DMDELTA" checkpoint $name --label good "${options[@]}" >/dev/null &&
 		(cd $there && ranges_of $(corpus_ list victim)) >$store/ranges &&
-		corpus_ attack &&
-		"$DMDELTA" checkpoint $name --label bad "${commands[@]}" >/dev/null &&
-		corpus_ work && sync && corpus_ is work &&
-		umount_fs && close_pair
+		corpus_ attack && sync &&
+		"$DMDELTA" checkpoint $name --label bad "${options[@]}" >/dev/null &&
+		corpus_ work && sync && corpus_ is work || return
+	[ -z "${DIRTY-}" ] ||
+		"$DMDELTA" checkpoint $name --label work --no-freeze >/dev/null || return
+	umount_fs || return
+	[ -z "${DIRTY-}" ] || "$DMDELTA" rollback $name work >/dev/null || return
+	close_pair
 }
 
 # copy_pair: a fresh pair of devices with that history, open as $vault
