@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * cmd-close.c - take a device away.
+ * cmd-close.c - take a device away, or a view of one.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,11 +9,31 @@
 #include "commands.h"
 #include "device.h"
 #include "output.h"
+#include "past/view.h"
 #include "use.h"
 
 static const struct out_column columns[] = {
 	{ "name", "closed", OUT_TEXT, OUT_BOTH },
 };
+
+static int close_view(const char *name)
+{
+	int code = view_remove(name);
+
+	if (!code)
+		out_record(columns, 1, (struct out_value[]){ out_text(name) });
+	return code;
+}
+
+/* They go on without the head, and must not be a surprise later. */
+static int say_view(const struct view_info *info, void *arg)
+{
+	(void)arg;
+	if (!info->private)
+		out_say("The view %s of epoch %u stays open.", info->name,
+			info->epoch);
+	return 0;
+}
 
 static int fail_in_use(const char *name, const char *users)
 {
@@ -25,11 +45,14 @@ static int fail_in_use(const char *name, const char *users)
 
 int cmd_close(const struct cmd_line *line)
 {
+	char *users = NULL, uuid[MAPPER_UUID_SIZE];
 	struct device_status status;
+	struct view_info view;
 	const char *name;
-	char *users = NULL;
 	int code = device_name(line->argv[0], &name), ret;
 
+	if (!code && !view_info(name, &view))
+		return close_view(name);
 	/* A failed device, too, can be taken away. */
 	if (!code)
 		code = device_status_any(name, &status);
@@ -44,6 +67,7 @@ int cmd_close(const struct cmd_line *line)
 		return code;
 	}
 	free(users);
+	view_device_uuid(name, uuid, sizeof(uuid));
 	ret = mapper_remove(name);
 	if (ret == -EBUSY) {
 		users = use_describe(status.info.devno);
@@ -53,6 +77,8 @@ int cmd_close(const struct cmd_line *line)
 		code = device_fail(name, "remove", ret);
 	} else {
 		out_record(columns, 1, (struct out_value[]){ out_text(name) });
+		if (uuid[0])
+			view_each(uuid, say_view, NULL);
 	}
 	return code;
 }

@@ -12,6 +12,7 @@
 
 #define ARG_NAME	{ "name", WORD_NAME, false, false }
 #define ARG_EPOCH	{ "epoch", WORD_EPOCH, false, false }
+#define ARG_AT_PATH	{ "name@epoch:/path", WORD_OTHER, false, false }
 #define ARG_DELTA	{ "delta", WORD_FILE, false, false }
 #define ARG_ORIGIN	{ "origin", WORD_FILE, false, false }
 
@@ -83,6 +84,40 @@ static const struct cmd_option replay_options[] = {
 	END
 };
 
+#define OPTION_VOLUME { .name = "volume", .arg = "volume", \
+	  .help = "which, if there are several: \"partition 2\", vg/lv, label, uuid" }
+#define OPTION_RECIPE { .name = "recipe", .arg = "file", \
+	  .help = "with the rules of this recipe on top" }
+
+static const struct cmd_option view_options[] = {
+	OPTION_RECIPE,
+	END
+};
+
+static const struct cmd_option mount_options[] = {
+	OPTION_VOLUME,
+	OPTION_RECIPE,
+	{ .name = "scratch", .arg = "place",
+	  .help = "where writes go: memory, a folder (default /var/tmp), a new file" },
+	{ .name = "scratch-size", .arg = "size",
+	  .help = "room for them (default: the size of the device, if there is space)" },
+	{ .name = "writable",
+	  .help = "mount read-write; what is written is lost at umount" },
+	END
+};
+
+static const struct cmd_option at_options[] = {
+	OPTION_VOLUME,
+	END
+};
+
+static const struct cmd_option cp_options[] = {
+	{ .name = "recursive", .letter = 'r',
+	  .help = "copy a folder and all that is in it" },
+	OPTION_VOLUME,
+	END
+};
+
 const struct cmd commands[] = {
 {
 	.name = "format",
@@ -144,6 +179,63 @@ const struct cmd commands[] = {
 		  { "to", WORD_EPOCH, false, false } },
 	.options = no_options,
 	.run = cmd_diff,
+}, {
+	.name = "view",
+	.summary = "show an epoch as a read-only device",
+	.text = {
+		"Makes /dev/mapper/<viewname>; 'dmdelta close <viewname>'",
+		"takes it away. The epoch must be sealed; it may be on any",
+		"branch, and cannot be dropped meanwhile.",
+	},
+	.args = { ARG_NAME, ARG_EPOCH, { "viewname", WORD_OTHER, false, false } },
+	.options = view_options,
+	.run = cmd_view,
+}, {
+	.name = "views",
+	.summary = "list the open views and who uses them",
+	.args = { { "name", WORD_NAME, true, false } },
+	.options = no_options,
+	.run = cmd_views,
+}, {
+	.name = "mount",
+	.summary = "mount the file system of an epoch",
+	.text = {
+		"Read-only, with a scratch layer below into which the",
+		"journal is replayed. The device may be in use meanwhile.",
+		"umount, or 'dmdelta umount', takes all of it away.",
+	},
+	.args = { { "name@epoch", WORD_OTHER, false, false },
+		  { "directory", WORD_FILE, false, false } },
+	.options = mount_options,
+	.run = cmd_mount,
+}, {
+	.name = "umount",
+	.summary = "unmount an epoch and wait until all of it is gone",
+	.args = { { "directory", WORD_FILE, false, false } },
+	.options = no_options,
+	.run = cmd_umount,
+}, {
+	.name = "ls",
+	.summary = "list a folder as it was",
+	.args = { ARG_AT_PATH },
+	.options = at_options,
+	.run = cmd_ls,
+}, {
+	.name = "cat",
+	.summary = "print a file as it was",
+	.args = { ARG_AT_PATH },
+	.options = at_options,
+	.run = cmd_cat,
+}, {
+	.name = "cp",
+	.summary = "copy a file or a tree as it was",
+	.text = {
+		"Modes, owners, times, links and extended attributes are",
+		"kept.",
+	},
+	.args = { ARG_AT_PATH, { "destination", WORD_FILE, false, false } },
+	.options = cp_options,
+	.run = cmd_cp,
 }, {
 	.name = "rollback",
 	.summary = "continue from an earlier epoch",

@@ -63,22 +63,29 @@ const struct cmd_option *cmd_find_letter(const struct cmd_option *options,
 const char *cmd_synopsis(const struct cmd *cmd, char *buf, size_t size);
 
 int cmd_abort(const struct cmd_line *line);
+int cmd_cat(const struct cmd_line *line);
 int cmd_check(const struct cmd_line *line);
 int cmd_checkpoint(const struct cmd_line *line);
 int cmd_close(const struct cmd_line *line);
 int cmd_completion(const struct cmd_line *line);
+int cmd_cp(const struct cmd_line *line);
 int cmd_diff(const struct cmd_line *line);
 int cmd_drop(const struct cmd_line *line);
 int cmd_dump(const struct cmd_line *line);
 int cmd_format(const struct cmd_line *line);
 int cmd_help(const struct cmd_line *line);
 int cmd_log(const struct cmd_line *line);
+int cmd_ls(const struct cmd_line *line);
+int cmd_mount(const struct cmd_line *line);
 int cmd_open(const struct cmd_line *line);
 int cmd_replay(const struct cmd_line *line);
 int cmd_rollback(const struct cmd_line *line);
 int cmd_status(const struct cmd_line *line);
+int cmd_umount(const struct cmd_line *line);
 int cmd_undo(const struct cmd_line *line);
 int cmd_version(const struct cmd_line *line);
+int cmd_view(const struct cmd_line *line);
+int cmd_views(const struct cmd_line *line);
 
 /* Help of one command on stdout (NULL: the list of all). */
 void help_print(const struct cmd *cmd);

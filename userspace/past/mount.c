@@ -197,6 +197,23 @@ int past_mount(struct past *p, size_t nr, const char *thing, const char *dir,
 		    pv->why ? pv->why : strerror(pv->error));
 }
 
+int past_mount_own(struct past *p, size_t nr, const char *thing,
+		   unsigned int flags)
+{
+	char dir[PATH_MAX];
+	int code = own_name_space(dir);
+
+	if (!code)
+		code = past_mount(p, nr, thing, dir, flags);
+	if (code)
+		return code;
+	p->vol[nr].dir = strdup(dir);
+	if (p->vol[nr].dir)
+		return DR_EXIT_OK;
+	umount2(dir, MNT_DETACH);
+	return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+}
+
 /* --- an epoch ------------------------------------------------------------------------ */
 
 static int open_volumes(struct past *p, unsigned int flags)

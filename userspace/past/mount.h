@@ -63,6 +63,10 @@ int past_close(struct past *p);
 int past_mount(struct past *p, size_t nr, const char *thing, const char *dir,
 	       unsigned int flags);
 
+/* The same for our own eyes: vol[nr].dir is set. past_close() unmounts it. */
+int past_mount_own(struct past *p, size_t nr, const char *thing,
+		   unsigned int flags);
+
 /* Let go of all layers, without a wait: a mount keeps them. */
 void past_release(struct past *p);
 

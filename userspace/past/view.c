@@ -16,8 +16,6 @@
 #include "past/words.h"
 #include "use.h"
 
-#define UUID_TEXT	36
-
 int view_check_epoch(const char *device, uint32_t epoch)
 {
 	const struct epoch *e;
@@ -50,7 +48,7 @@ int view_check_epoch(const char *device, uint32_t epoch)
 
 void view_device_uuid(const char *device, char *buf, size_t size)
 {
-	static const char prefix[] = DR_TARGET_NAME "-";
+	static const char prefix[] = DEVICE_UUID_PREFIX;
 	struct mapper_info info;
 
 	buf[0] = '\0';
@@ -139,7 +137,7 @@ int view_open(const char *device, uint32_t epoch, const struct view_rule *rules,
 	      size_t nr, const char *viewname, struct view *view)
 {
 	struct mapper_target target = { .type = DR_VIEW_TARGET_NAME };
-	char of[UUID_TEXT + 1], thing[DM_NAME_MAX + 16], *params;
+	char of[DELTA_UUID_TEXT], thing[DM_NAME_MAX + 16], *params;
 	struct device_status status;
 	int code;
 
@@ -218,7 +216,7 @@ int view_info(const char *name, struct view_info *info)
 	strcpy(info->uuid, device.uuid);
 	/* One that somebody made with dmsetup has another uuid, or none */
 	if (!strncmp(device.uuid, prefix, sizeof(prefix) - 1) &&
-	    strlen(device.uuid) > sizeof(prefix) - 1 + UUID_TEXT)
+	    strlen(device.uuid) >= sizeof(prefix) - 1 + DELTA_UUID_TEXT)
 		snprintf(info->device_uuid, sizeof(info->device_uuid), "%.36s",
 			 device.uuid + sizeof(prefix) - 1);
 	take_status(info);

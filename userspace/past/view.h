@@ -6,6 +6,7 @@
 #ifndef DR_PAST_VIEW_H
 #define DR_PAST_VIEW_H
 
+#include "device.h"
 #include "past/layer.h"
 
 /* As in the table line and in recipes */
@@ -47,7 +48,7 @@ int view_check_epoch(const char *device, uint32_t epoch);
 struct view_info {
 	char name[DM_NAME_MAX + 1];
 	char uuid[MAPPER_UUID_SIZE];
-	char device_uuid[37];		/* of the delta */
+	char device_uuid[DELTA_UUID_TEXT];	/* of the delta; "" */
 	dev_t devno;
 	uint32_t epoch;
 	uint64_t nr_rules;
