@@ -80,6 +80,8 @@ int owner_names_resolve(struct owner_build *b, size_t first_item);
  * it in words (a constant string).
  */
 int owner_ext(struct owner_build *b, const char **why);
+int owner_xfs(struct owner_build *b, const char **why);
+int owner_btrfs(struct owner_build *b, const char **why);
 
 /* Partition tables and what lies around volumes: on the whole device */
 int owner_tables(struct owner_build *b, const char *node, uint64_t sectors);

@@ -332,6 +332,8 @@ static const struct owner_reader {
 	{ "ext2", owner_ext, false },
 	{ "ext3", owner_ext, false },
 	{ "ext4", owner_ext, false },
+	{ "xfs", owner_xfs, false },
+	{ "btrfs", owner_btrfs, true },
 };
 
 /* What has no files but is no riddle */
