@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * files-quarantine.c - move away what base has not.
+ *
+ * The quarantine is a folder that only root can enter: what is in it may be
+ * a trojan with a set-user-id bit. On the same file system things are
+ * renamed; to another one they are copied, made durable and then removed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "files-apply.h"
+#include "files-write.h"
+
+#define OWN_DIR		".dmdelta-quarantine-"
+#define NAME_TRIES	1000
+
+static int check_private(int fd, const char *dir)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (st.st_uid == geteuid() && !(st.st_mode & 022))
+		return 0;
+	warn(dir, "others can write to it; choose another one with --quarantine");
+	return -EPERM;
+}
+
+static int open_own(struct applier *a, const char *name)
+{
+	if (mkdirat(a->now_root, name, 0700) && errno != EEXIST)
+		return -errno;
+	return entry_open_dir(a->now_root, name);
+}
+
+static int open_quarantine(struct applier *a)
+{
+	const char *dir = a->o->quarantine;
+	char name[64];
+	int ret;
+
+	if (a->q_root >= 0)
+		return 0;
+	snprintf(name, sizeof(name), OWN_DIR "%u", a->o->epoch);
+	if (dir) {
+		a->q_root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ret = a->q_root < 0 ? -errno : 0;
+	} else {
+		ret = open_own(a, name);
+		a->q_root = ret < 0 ? -1 : ret;
+		dir = name;
+	}
+	if (ret >= 0)
+		ret = check_private(a->q_root, dir);
+	if (!ret && !a->result->quarantine)
+		a->result->quarantine = strdup(dir);
+	if (ret && a->q_root >= 0) {
+		close(a->q_root);
+		a->q_root = -1;
+	}
+	return ret;
+}
+
+/* The directory in the quarantine for what was in @parent */
+static int enter(struct applier *a, const char *parent)
+{
+	char part[NAME_MAX + 1];
+	int fd = entry_open_dir(a->q_root, ""), next;
+
+	while (fd >= 0 && *parent) {
+		size_t len = strcspn(parent, "/");
+
+		memcpy(part, parent, len);
+		part[len] = '\0';
+		parent += len + (parent[len] == '/');
+		if (mkdirat(fd, part, 0700) && errno != EEXIST)
+			next = -errno;
+		else
+			next = entry_open_dir(fd, part);
+		close(fd);
+		fd = next;
+	}
+	return fd;
+}
+
+/* A name that nothing has there: @name, then @name.1 ... */
+static int move_name(int from, const char *name, int to, char *as)
+{
+	char tail[16] = "";
+	int nth, ret;
+
+	for (nth = 0; nth < NAME_TRIES; nth++) {
+		int len = nth ? snprintf(tail, sizeof(tail), ".%d", nth) : 0;
+
+		snprintf(as, NAME_MAX + 1, "%.*s%s", NAME_MAX - len, name,
+			 tail);
+		ret = write_rename(from, name, to, as, RENAME_NOREPLACE);
+		if (ret != -EEXIST)
+			return ret;
+	}
+	return -EEXIST;
+}
+
+static int copy_away(struct applier *a, int from, const char *name, int to)
+{
+	char temp[64], as[NAME_MAX + 1], tail[16] = "";
+	struct entry e;
+	int nth, ret = entry_open(from, name, &e);
+
+	if (ret)
+		return ret;
+	ret = -EEXIST;
+	for (nth = 0; ret == -EEXIST && nth < NAME_TRIES; nth++) {
+		int len = nth ? snprintf(tail, sizeof(tail), ".%d", nth) : 0;
+
+		snprintf(as, sizeof(as), "%.*s%s", NAME_MAX - len, name, tail);
+		ret = write_object(to, as, entry_temp_name(name, temp), &e,
+				   &a->result->written_bytes);
+	}
+	if (!ret && syncfs(to))
+		ret = -errno;
+	if (!ret && unlinkat(from, name, 0))
+		ret = -errno;
+	entry_close(&e);
+	return ret;
+}
+
+static int move_away(struct applier *a, const char *name)
+{
+	char as[NAME_MAX + 1];
+	int to = enter(a, a->dir.path), ret;
+
+	if (to < 0)
+		return to;
+	ret = move_name(a->dir.fd, name, to, as);
+	if (ret == -EXDEV)
+		ret = copy_away(a, a->dir.fd, name, to);
+	close(to);
+	return ret;
+}
+
+/*
+ * What was in it has been moved already. Removal is what makes sure that
+ * nothing came in since; then its like in the quarantine gets the attributes.
+ */
+static int move_dir(struct applier *a, const char *name, struct entry *now)
+{
+	struct entry there = ENTRY_NONE;
+	int to, ret;
+
+	ret = entry_read_xattrs(now);
+	if (!ret && unlinkat(a->dir.fd, name, AT_REMOVEDIR))
+		ret = errno == ENOTEMPTY || errno == EEXIST ? LATE : -errno;
+	/* Our own quarantine, of a recovery that is being taken back */
+	if (ret || (!*a->dir.path &&
+		    !strncmp(name, OWN_DIR, strlen(OWN_DIR))) ||
+	    !strncmp(a->dir.path, OWN_DIR, strlen(OWN_DIR)))
+		return ret;
+	to = enter(a, a->dir.path);
+	if (to < 0)
+		return to;
+	if (mkdirat(to, name, 0700) && errno != EEXIST)
+		ret = -errno;
+	if (!ret)
+		ret = entry_open(to, name, &there);
+	if (!ret && entry_there(&there) && S_ISDIR(there.mode)) {
+		ret = write_attrs(&there, now, ENTRY_ATTRS, NULL);
+		if (!ret)
+			ret = write_times(&there, now);
+	}
+	entry_close(&there);
+	close(to);
+	return ret;
+}
+
+int quarantine_item(struct applier *a, struct files_item *item,
+		    const char *name)
+{
+	struct entry now;
+	uint32_t flags;
+	int ret = open_planned(a, item, name, &now);
+
+	if (ret)
+		return ret;
+	flags = now.flags;
+	ret = open_quarantine(a);
+	if (!ret)
+		ret = write_flags(&now, 0);
+	if (!ret) {
+		now.flags = 0;
+		ret = S_ISDIR(now.mode) ? move_dir(a, name, &now) :
+					  move_away(a, name);
+		if (ret)
+			write_flags(&now, flags);
+		else
+			ret = own_note(a, &now);
+	}
+	entry_close(&now);
+	return ret;
+}
+
+int leftover_item(struct applier *a, const struct files_item *item)
+{
+	char name[64];
+	struct entry left;
+	int ret;
+
+	ret = entry_open(a->dir.fd, entry_temp_name(item->path, name), &left);
+	if (ret || !entry_there(&left))
+		return ret;
+	write_flags(&left, 0);
+	ret = -EEXIST;
+	if (S_ISDIR(left.mode) || item->leftover_known)
+		ret = unlinkat(a->dir.fd, name,
+			       S_ISDIR(left.mode) ? AT_REMOVEDIR : 0) ?
+		      -errno : 0;
+	if (ret == -EEXIST || ret == -ENOTEMPTY) {
+		ret = open_quarantine(a);
+		if (!ret)
+			ret = move_away(a, name);
+		if (!ret)
+			warn(item->path, "an interrupted run left %s: in quarantine now",
+			     name);
+	}
+	if (!ret)
+		ret = own_note(a, &left);
+	entry_close(&left);
+	return ret;
+}
