@@ -421,7 +421,7 @@ static void put_refusals(const struct page *page)
 	for (i = 0; !any && i < length_of(page->items); i++)
 		any = flag_of(json_object_array_get_idx(page->items, i),
 			      "refused");
-	fputs("<h2>Refused or left</h2>\n", f);
+	fputs("<h2>Refused, or to be noted</h2>\n", f);
 	if (!any) {
 		fputs("<p>Nothing.</p>\n", f);
 		return;
@@ -429,7 +429,7 @@ static void put_refusals(const struct page *page)
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
 		put_refusal(page, &kinds[i]);
 	for (i = 0; i < length_of(list); i++) {
-		fputs("<div class=\"refused\"><p>", f);
+		fputs("<div class=\"noted\"><p>", f);
 		warning = json_object_array_get_idx(list, i);
 		text_put(f, json_object_get_string(warning));
 		fputs("</p></div>\n", f);
@@ -516,9 +516,12 @@ static void put_map_legend(FILE *f)
 	size_t i;
 
 	fputs("<ul class=\"legend\">", f);
-	for (i = 0; i < ARRAY_SIZE(legend); i++)
-		fprintf(f, "<li><svg viewBox=\"0 0 2 1\"><path fill=\"%s\" d=\"M0 0h2v1H0z\"/></svg>%s</li>\n",
-			fate_colour[legend[i].fate], legend[i].words);
+	for (i = 0; i < ARRAY_SIZE(legend); i++) {
+		fprintf(f, "<li><svg viewBox=\"0 0 2 1\"><path fill=\"%s\"",
+			fate_colour[legend[i].fate]);
+		fprintf(f, " d=\"M0 0h2v1H0z\"/></svg>%s</li>\n",
+			legend[i].words);
+	}
 	fputs("</ul>\n", f);
 }
 
