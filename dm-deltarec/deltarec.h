@@ -19,6 +19,7 @@
  * Locks, from the outside in:
  *
  *   registry mutex (store-open.c)
+ *   store->note.mutex  the note that is being sent (message-note.c)
  *   store->meta     whoever changes the trees: merges, reclaim, replay
  *   store->epochs   rwsem: written by who changes the shape of the epoch table,
  *                   read by who walks it for long (reclaim, replay, diff)
@@ -107,6 +108,17 @@ struct deltarec_replay_info {
 	u32 queued;
 };
 
+/* A note that is being sent; see message-note.c */
+struct deltarec_note {
+	struct mutex mutex;	/* for all below */
+	bool open;
+	u32 ticket;		/* of the last one that was begun */
+	u32 epoch;
+	u32 size;
+	u32 got;
+	u8 *data;
+};
+
 struct deltarec_store {
 	struct dr_store st;
 	spinlock_t lock;			/* see above */
@@ -168,6 +180,7 @@ struct deltarec_store {
 	bool reclaim_merged;			/* lock: since the last drop */
 	bool stopping;
 	struct deltarec_replay_info replay;	/* lock */
+	struct deltarec_note note;
 	struct workqueue_struct *ctl_wq;
 	struct work_struct event_work;
 };
@@ -392,7 +405,7 @@ s64 deltarec_drop(struct deltarec_store *s, u32 epoch);
  */
 int deltarec_ctl_finish(struct deltarec_store *s);
 
-/* message.c, message-replay.c */
+/* message.c, message-note.c, message-replay.c */
 struct deltarec_reply {
 	char *buf;
 	unsigned int size;
@@ -405,6 +418,10 @@ int deltarec_message(struct dm_target *ti, unsigned int argc, char **argv,
 		     char *result, unsigned int maxlen);
 int deltarec_message_replay(struct deltarec *dt, unsigned int argc,
 			    char **argv, struct deltarec_reply *reply);
+int deltarec_message_note(struct deltarec *dt, unsigned int argc, char **argv,
+			  struct deltarec_reply *reply);
+void deltarec_note_init(struct deltarec_note *note);
+void deltarec_note_exit(struct deltarec_note *note);
 /* May the head be changed now? 0 or -EOPNOTSUPP, having said why. */
 int deltarec_may_switch(struct deltarec *dt, const char *what);
 /* Log why @what failed, and what helps. Return: @error */

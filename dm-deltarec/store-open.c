@@ -152,6 +152,7 @@ static void store_init(struct deltarec_store *s)
 	init_rwsem(&s->epochs);
 	mutex_init(&s->ctl);
 	mutex_init(&s->ti_lock);
+	deltarec_note_init(&s->note);
 	init_waitqueue_head(&s->ctl_wait);
 	INIT_LIST_HEAD(&s->list);
 	INIT_LIST_HEAD(&s->parked);
@@ -204,6 +205,7 @@ static void store_free(struct deltarec_store *s)
 		dm_kcopyd_client_destroy(s->kcopyd);
 	dr_replay_end(&s->st);
 	dr_store_close(&s->st);
+	deltarec_note_exit(&s->note);
 	bioset_exit(&s->bs);
 	deltarec_journal_exit(s);
 	deltarec_env_exit(s);

@@ -28,6 +28,7 @@ static const struct out_column columns[] = {
 	{ "nr_versions", "map entries", OUT_NUMBER, OUT_BOTH },
 	{ "nr_blocks", "blocks in them", OUT_NUMBER, OUT_BOTH },
 	{ "nr_extents", "index entries", OUT_NUMBER, OUT_BOTH },
+	{ "nr_notes", "notes", OUT_NUMBER, OUT_BOTH },
 	{ "data_bytes", "data", OUT_BYTES, OUT_BOTH },
 	{ "journal_blocks", "journal to replay", OUT_NUMBER, OUT_BOTH },
 };
@@ -67,7 +68,7 @@ static int check(struct delta *d, struct dr_store *st)
 		out_number(ck.errors), out_number(st->epochs.nr),
 		out_number(ck.nodes), out_number(ck.versions),
 		out_number(ck.blocks), out_number(ck.extents),
-		out_number(ck.slots * DR_BLOCK_SIZE),
+		out_number(ck.notes), out_number(ck.slots * DR_BLOCK_SIZE),
 		out_number(ck.journal_blocks) });
 	if (!ck.errors)
 		return DR_EXIT_OK;

@@ -37,6 +37,8 @@ static const struct out_column super_columns[] = {
 	{ "index_root", "index root block", OUT_NUMBER, OUT_BOTH },
 	{ "nr_index_entries", "index entries", OUT_NUMBER, OUT_BOTH },
 	{ "epoch_root", "epoch root block", OUT_NUMBER, OUT_BOTH },
+	{ "notes_root", "notes root block", OUT_NUMBER, OUT_BOTH },
+	{ "nr_notes_entries", "notes entries", OUT_NUMBER, OUT_BOTH },
 };
 
 static const struct out_column epoch_columns[] = {
@@ -48,6 +50,7 @@ static const struct out_column epoch_columns[] = {
 	{ "time", "time", OUT_TIME, OUT_BOTH },
 	{ "nr_blocks", "blocks", OUT_NUMBER, OUT_BOTH },
 	{ "frozen", "frozen", OUT_BOOL, OUT_BOTH },
+	{ "note_bytes", "note", OUT_NUMBER, OUT_BOTH },
 	{ "label", "label", OUT_TEXT, OUT_BOTH },
 };
 
@@ -64,6 +67,14 @@ static const struct out_column index_columns[] = {
 	{ "epoch", "epoch", OUT_NUMBER, OUT_BOTH },
 	{ "block", "block", OUT_NUMBER, OUT_BOTH },
 	{ "nr_blocks", "blocks", OUT_NUMBER, OUT_BOTH },
+};
+
+static const struct out_column notes_columns[] = {
+	{ "epoch", "epoch", OUT_NUMBER, OUT_BOTH },
+	{ "kind", "kind", OUT_NUMBER, OUT_BOTH },
+	{ "index", "index", OUT_NUMBER, OUT_BOTH },
+	{ "bytes", "bytes", OUT_NUMBER, OUT_BOTH },
+	{ "data", "data", OUT_TEXT, OUT_BOTH },
 };
 
 static const char *state_word(u8 state)
@@ -124,7 +135,9 @@ static void dump_super(const struct dr_disk_super *sb)
 		out_number(le64_to_cpu(sb->map.nr)),
 		out_number(le64_to_cpu(sb->index.block)),
 		out_number(le64_to_cpu(sb->index.nr)),
-		out_number(le64_to_cpu(sb->epochs.block)) });
+		out_number(le64_to_cpu(sb->epochs.block)),
+		out_number(le64_to_cpu(sb->notes.block)),
+		out_number(le64_to_cpu(sb->notes.nr)) });
 }
 
 static void dump_epochs(const struct dr_store *st)
@@ -143,6 +156,7 @@ static void dump_epochs(const struct dr_store *st)
 			out_maybe(e->prev, e->prev), out_number(e->time),
 			out_number(e->nr_blocks),
 			out_number(e->flags & DR_EPOCH_FROZEN),
+			out_number(e->note_bytes),
 			out_text(e->label[0] ? e->label : NULL) });
 	}
 	out_table_end();
@@ -169,6 +183,24 @@ static void index_row(const void *entry)
 		out_number(le32_to_cpu(x->epoch)),
 		out_number(le64_to_cpu(x->block)),
 		out_number(le32_to_cpu(x->len)) });
+}
+
+static void notes_row(const void *entry)
+{
+	const struct dr_disk_note *d = entry;
+	char data[DR_NOTE_CHUNK + 1];
+	u32 i, n = le16_to_cpu(d->len);
+
+	/* What is not plain text shows as dots. */
+	for (i = 0; i < n; i++)
+		data[i] = d->data[i] >= ' ' && d->data[i] < 127 ?
+			  d->data[i] : '.';
+	data[n] = '\0';
+	out_row((struct out_value[]){
+		out_number(le32_to_cpu(d->epoch)),
+		out_number(le16_to_cpu(d->kind)),
+		out_number(le32_to_cpu(d->index)), out_number(n),
+		out_text(data) });
 }
 
 static int dump_tree(const struct dr_store *st, const struct dr_tree_type *t,
@@ -204,6 +236,12 @@ static int dump(struct delta *d, struct dr_store *st)
 		out_say("%s", "");
 		out_table("index", index_columns, ARRAY_SIZE(index_columns));
 		ret = dump_tree(st, &dr_tree_index, &st->index, index_row);
+		out_table_end();
+	}
+	if (!ret) {
+		out_say("%s", "");
+		out_table("notes", notes_columns, ARRAY_SIZE(notes_columns));
+		ret = dump_tree(st, &dr_tree_notes, &st->notes, notes_row);
 		out_table_end();
 	}
 	return ret ? delta_fail(d, "dump", ret) : DR_EXIT_OK;

@@ -12,7 +12,8 @@
 #include "device.h"
 #include "epochs.h"
 
-enum { NR_EPOCH_WORDS = 9 };
+/* Older modules do not tell of notes; newer ones may tell more. */
+enum { MIN_EPOCH_WORDS = 9, NR_EPOCH_WORDS = 10 };
 
 static bool take_id(const char *word, bool *present, uint32_t *id)
 {
@@ -34,7 +35,7 @@ static bool take_text(const char *word, char *to, size_t size)
 
 static bool parse_line(char *line, struct epoch *e)
 {
-	char *words[NR_EPOCH_WORDS], *word;
+	char *words[NR_EPOCH_WORDS] = { NULL }, *word;
 	uint64_t number;
 	int nr = 0;
 
@@ -42,11 +43,10 @@ static bool parse_line(char *line, struct epoch *e)
 	while ((word = strsep(&line, " "))) {
 		if (!*word)
 			continue;
-		if (nr == NR_EPOCH_WORDS)
-			return false;
-		words[nr++] = word;
+		if (nr < NR_EPOCH_WORDS)
+			words[nr++] = word;
 	}
-	if (nr != NR_EPOCH_WORDS || parse_number(words[0], &number) ||
+	if (nr < MIN_EPOCH_WORDS || parse_number(words[0], &number) ||
 	    number > UINT32_MAX)
 		return false;
 	e->id = number;
@@ -59,7 +59,9 @@ static bool parse_line(char *line, struct epoch *e)
 		!parse_number(words[5], &e->nr_blocks)) &&
 	       take_text(words[6], e->how, sizeof(e->how)) &&
 	       take_id(words[7], &e->has_prev, &e->prev) &&
-	       take_text(words[8], e->consistency, sizeof(e->consistency));
+	       take_text(words[8], e->consistency, sizeof(e->consistency)) &&
+	       (!words[9] || !strcmp(words[9], DR_WORD_NONE) ||
+		!parse_number(words[9], &e->note_bytes));
 }
 
 static int add(struct epochs *epochs, const struct epoch *e, size_t *room)

@@ -24,6 +24,7 @@ struct epoch {
 	bool has_prev;
 	uint32_t prev;		/* head that its maker had sealed */
 	char consistency[8];	/* "": not sealed */
+	uint64_t note_bytes;	/* of its note, 0: it has none */
 };
 
 /* Sorted by number, lowest first */

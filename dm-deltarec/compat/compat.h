@@ -14,6 +14,13 @@
 #include <linux/device-mapper.h>
 #include <linux/dm-io.h>
 
+/* Where hex2bin() lives; before, in kernel.h */
+#ifdef DR_HAVE_HEX
+#include <linux/hex.h>
+#else
+#include <linux/kernel.h>
+#endif
+
 #ifndef DR_HAVE_BLK_MODE
 #define blk_mode_t	fmode_t
 #define BLK_OPEN_READ	FMODE_READ

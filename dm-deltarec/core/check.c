@@ -24,6 +24,10 @@ struct checker {
 	bool has_last;
 	u32 heads;
 	u64 epochs;
+	struct dr_disk_note piece;	/* the last one; epoch 0: none yet */
+	u64 note_bytes;			/* of it and those before it */
+	u64 noted;			/* bytes of all notes, by the records */
+	u64 note_total;			/* the same, by the tree */
 };
 
 static void bad(struct checker *c, const char *what, u64 where,
@@ -188,6 +192,49 @@ static void check_epoch(struct checker *c, const void *entry)
 	}
 	if (e.id >= c->st->next_epoch && e.state != DR_EPOCH_BUILDING)
 		bad(c, "epoch", e.id, "has a number not given out yet");
+	if (e.note_bytes) {
+		c->ck->notes++;
+		c->noted += e.note_bytes;
+	}
+}
+
+/* --- notes --------------------------------------------------------------- */
+
+/* The last piece of a note has been seen: is it as long as it ought to be? */
+static void check_note_end(struct checker *c)
+{
+	u32 epoch = le32_to_cpu(c->piece.epoch);
+	const struct dr_epoch *e = dr_epochs_find(&c->st->epochs, epoch);
+
+	if (!epoch)
+		return;
+	c->note_total += c->note_bytes;
+	if (e && e->note_bytes != c->note_bytes)
+		bad(c, "note of epoch", epoch, "is not as long as its record says");
+}
+
+static void check_piece(struct checker *c, const void *entry)
+{
+	const struct dr_disk_note *d = entry, *l = &c->piece;
+	u32 epoch = le32_to_cpu(d->epoch);
+
+	c->ck->pieces++;
+	if (epoch != le32_to_cpu(l->epoch)) {
+		check_note_end(c);
+		c->note_bytes = 0;
+		if (!dr_epochs_find(&c->st->epochs, epoch))
+			bad(c, "note of epoch", epoch,
+			    "belongs to an epoch that does not exist");
+		if (d->index)
+			bad(c, "note of epoch", epoch, "has no beginning");
+	} else if (le32_to_cpu(d->index) != le32_to_cpu(l->index) + 1 ||
+		   le16_to_cpu(l->len) != DR_NOTE_CHUNK) {
+		bad(c, "note of epoch", epoch, "has a gap");
+	}
+	if (le16_to_cpu(d->kind) != DR_NOTE_TEXT)
+		bad(c, "note of epoch", epoch, "is of an unknown kind");
+	c->note_bytes += le16_to_cpu(d->len);
+	c->piece = *d;
 }
 
 /* --- trees --------------------------------------------------------------- */
@@ -205,6 +252,8 @@ static int check_leaf(struct checker *c, const struct dr_tree_type *t,
 			r = check_map(c, entry);
 		else if (t->id == DR_TREE_INDEX)
 			check_index(c, entry);
+		else if (t->id == DR_TREE_NOTES)
+			check_piece(c, entry);
 		else
 			check_epoch(c, entry);
 	}
@@ -362,6 +411,16 @@ static int check_journal(struct checker *c)
 	return 0;
 }
 
+static int check_notes(struct checker *c)
+{
+	int r = check_tree(c, &dr_tree_notes, &c->st->notes, &c->ck->pieces);
+
+	check_note_end(c);
+	if (!r && c->note_total != c->noted && !c->ck->errors)
+		bad(c, "notes", 0, "a note that an epoch's record names is missing");
+	return r;
+}
+
 static int check_all(struct checker *c)
 {
 	struct dr_store *st = c->st;
@@ -376,6 +435,8 @@ static int check_all(struct checker *c)
 		r = check_tree(c, &dr_tree_index, &st->index, &c->ck->extents);
 	if (!r)
 		r = check_tree(c, &dr_tree_map, &st->map, &c->ck->versions);
+	if (!r)
+		r = check_notes(c);
 	if (!r && c->index_blocks != c->ck->blocks && !c->ck->errors)
 		bad(c, "index", 0, "names blocks that the map does not have");
 	if (!r && c->ck->nodes != st->space.nodes && !c->ck->errors)

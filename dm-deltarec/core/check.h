@@ -16,6 +16,8 @@ struct dr_check {
 	u64 versions;		/* entries of the map */
 	u64 blocks;		/* block-versions that they stand for */
 	u64 extents;		/* entries of the index */
+	u64 pieces;		/* of notes */
+	u64 notes;		/* epochs with one */
 	u64 slots;		/* blocks of the device that hold data */
 	u64 journal_blocks;	/* that activation would replay */
 	/* Progress, called now and then: @done of @total nodes. Optional. */

@@ -158,6 +158,7 @@ void dr_epoch_encode(struct dr_disk_epoch *d, const struct dr_epoch *e)
 	d->flags = cpu_to_le16(e->flags);
 	d->time = cpu_to_le64(e->time);
 	d->nr_blocks = cpu_to_le64(e->nr_blocks);
+	d->note_bytes = cpu_to_le32(e->note_bytes);
 	memcpy(d->label, e->label, sizeof(d->label));
 }
 
@@ -172,6 +173,7 @@ const char *dr_epoch_decode(struct dr_epoch *e, const struct dr_disk_epoch *d)
 	e->flags = le16_to_cpu(d->flags);
 	e->time = le64_to_cpu(d->time);
 	e->nr_blocks = le64_to_cpu(d->nr_blocks);
+	e->note_bytes = le32_to_cpu(d->note_bytes);
 	memcpy(e->label, d->label, sizeof(e->label));
 	if (!e->id || e->parent >= e->id)
 		return "impossible parent";
@@ -183,5 +185,7 @@ const char *dr_epoch_decode(struct dr_epoch *e, const struct dr_disk_epoch *d)
 		return "unknown flags";
 	if (e->label[DR_LABEL_MAX] || (e->label[0] && !dr_label_valid(e->label)))
 		return "impossible label";
+	if (e->note_bytes > DR_NOTE_MAX)
+		return "impossible length of its note";
 	return NULL;
 }

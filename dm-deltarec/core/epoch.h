@@ -26,6 +26,7 @@ struct dr_epoch {
 	u16 flags;		/* DR_EPOCH_* */
 	s64 time;
 	u64 nr_blocks;
+	u32 note_bytes;
 	char label[DR_LABEL_MAX + 1];
 	bool dirty;		/* differs from the tree */
 	bool gone;		/* to be deleted from the tree */

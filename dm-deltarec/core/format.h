@@ -84,6 +84,9 @@ struct dr_disk_ref {		/* to one of the two places of a page */
 
 #define DR_ORIGIN_ID_LEN	64u
 
+/* Feature bits */
+#define DR_RO_COMPAT_NOTES	1ULL	/* the tree of notes is not empty */
+
 struct dr_disk_super {
 	struct dr_disk_head head;
 	__le32 version;
@@ -108,7 +111,8 @@ struct dr_disk_super {
 	char label[DR_LABEL_MAX + 1];
 	char origin_id[DR_ORIGIN_ID_LEN];	/* as format found it, or "" */
 	__le64 nodes;		/* blocks used by the trees */
-	u8 reserved[688];
+	struct dr_disk_root notes;	/* with DR_RO_COMPAT_NOTES */
+	u8 reserved[664];
 	struct dr_disk_ref pages[DR_SUPER_INDEX];
 };
 
@@ -132,6 +136,7 @@ enum dr_tree_id {
 	DR_TREE_MAP	= 1,	/* (block, epoch) -> slot */
 	DR_TREE_INDEX	= 2,	/* (epoch, block) -> length */
 	DR_TREE_EPOCHS	= 3,	/* epoch -> record */
+	DR_TREE_NOTES	= 4,	/* (epoch, kind, index) -> piece of a note */
 };
 
 #define DR_NODE_BYTES		4032u
@@ -185,7 +190,24 @@ struct dr_disk_epoch {		/* entry of an epoch leaf */
 	__le64 time;		/* when sealed, seconds since 1970 */
 	__le64 nr_blocks;	/* written in it, as counted when sealed */
 	char label[DR_LABEL_MAX + 1];
-	u8 reserved[48];
+	__le32 note_bytes;	/* of its note; 0: it has none */
+	u8 reserved[44];
+};
+
+/* What is kept with an epoch beside its record */
+enum dr_note_kind {
+	DR_NOTE_TEXT	= 0,	/* whatever the administrator gave */
+};
+
+#define DR_NOTE_CHUNK	112u
+
+struct dr_disk_note {		/* entry of a notes leaf: one piece of it */
+	__le32 epoch;
+	__le16 kind;		/* enum dr_note_kind */
+	__le16 len;		/* bytes of data; full but in the last piece */
+	__le32 index;		/* of the piece, from 0 */
+	__le32 reserved;
+	u8 data[DR_NOTE_CHUNK];
 };
 
 enum dr_epoch_state {
@@ -262,6 +284,7 @@ DR_AT(dr_disk_super, session, 112);
 DR_AT(dr_disk_super, map, 144);
 DR_AT(dr_disk_super, label, 216);
 DR_AT(dr_disk_super, origin_id, 264);
+DR_AT(dr_disk_super, notes, 336);
 DR_AT(dr_disk_super, pages, 1024);
 DR_SIZE(dr_disk_index, 4096);
 DR_AT(dr_disk_index, pages, 64);
@@ -273,6 +296,8 @@ DR_SIZE(dr_disk_child, 32);
 DR_SIZE(dr_disk_map, 16);
 DR_SIZE(dr_disk_extent, 16);
 DR_SIZE(dr_disk_epoch, 128);
+DR_AT(dr_disk_epoch, note_bytes, 80);
+DR_SIZE(dr_disk_note, 128);
 DR_SIZE(dr_disk_journal, 4096);
 DR_AT(dr_disk_journal, data, 80);
 DR_SIZE(dr_disk_ctl, 128);

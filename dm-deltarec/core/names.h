@@ -32,12 +32,16 @@
 #define DR_MSG_DIFF		"diff"		/* <from> <to> <cursor sector> */
 #define DR_MSG_EPOCHS		"epochs"	/* <cursor epoch> */
 #define DR_MSG_DROP		"drop"		/* <epoch> */
+#define DR_MSG_NOTE		"note"		/* begin|add|end|get */
 
 #define DR_WORD_BEGIN		"begin"
 #define DR_WORD_RULE		"rule"
 #define DR_WORD_COUNT		"count"
 #define DR_WORD_COMMIT		"commit"
 #define DR_WORD_ABORT		"abort"
+#define DR_WORD_ADD		"add"
+#define DR_WORD_END		"end"
+#define DR_WORD_GET		"get"
 #define DR_WORD_KEEP_LATER	"keep_later"
 #define DR_WORD_DROP_LATER	"drop_later"
 #define DR_WORD_FROZEN		"frozen"
@@ -72,6 +76,7 @@
 #define DR_MAX_EPOCHS		1048576u	/* entries in the epoch table */
 #define DR_MAX_RULES		65536u		/* rules of one replay */
 #define DR_REPLAY_GAP		4096u		/* epochs opened during a replay */
+#define DR_NOTE_MAX		1048576u	/* bytes of an epoch's note */
 #define DR_BASE_EPOCH		0u
 #define DR_LAST_EPOCH		(~0u - DR_REPLAY_GAP)	/* highest number */
 

@@ -12,6 +12,7 @@
  * A pass visits every dropped epoch once. It is repeatable: a crash in the
  * middle only means that some of the versions are gone already.
  */
+#include "note.h"
 #include "recover.h"
 
 struct stack {
@@ -275,6 +276,12 @@ static int remove_epoch(struct dr_store *st, struct dr_epoch *d)
 
 	if (r)
 		return r < 0 ? r : 0;
+	/* Half of the log is more than the longest note needs. */
+	if (!dr_txn_roomy(&st->txn))
+		return 1;
+	r = dr_note_forget(st, d->id);
+	if (r)
+		return r;
 	d->gone = true;
 	d->dirty = true;
 	for (i = 0; i < st->epochs.nr; i++) {

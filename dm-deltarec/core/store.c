@@ -8,9 +8,9 @@
  */
 #include "store.h"
 
-/* Feature bits that this code knows: none yet. */
+/* Feature bits that this code knows */
 #define KNOWN_INCOMPAT	0ULL
-#define KNOWN_RO_COMPAT	0ULL
+#define KNOWN_RO_COMPAT	DR_RO_COMPAT_NOTES
 
 /* --- superblock ---------------------------------------------------------- */
 
@@ -35,6 +35,11 @@ static bool root_bad(const struct dr_disk_root *d, u64 nr_blocks)
 {
 	return le64_to_cpu(d->block) >= nr_blocks ||
 	       le16_to_cpu(d->level) >= DR_MAX_LEVEL;
+}
+
+static bool has_notes(const struct dr_disk_super *sb)
+{
+	return le64_to_cpu(sb->ro_compat) & DR_RO_COMPAT_NOTES;
 }
 
 static bool power_of_two(u32 n)
@@ -65,7 +70,8 @@ static const char *super_bad(const struct dr_disk_super *sb)
 	if (!sectors || sectors / DR_BLOCK_SECTORS >= DR_MAX_ORIGIN_BLOCKS)
 		return "impossible origin size";
 	if (root_bad(&sb->map, nr) || root_bad(&sb->index, nr) ||
-	    root_bad(&sb->epochs, nr))
+	    root_bad(&sb->epochs, nr) ||
+	    (has_notes(sb) && root_bad(&sb->notes, nr)))
 		return "impossible root";
 	if (!le32_to_cpu(sb->head_epoch) ||
 	    le32_to_cpu(sb->next_epoch) <= le32_to_cpu(sb->head_epoch) ||
@@ -283,6 +289,8 @@ static void super_decode(struct dr_store *st)
 	root_decode(&st->map, &sb->map);
 	root_decode(&st->index, &sb->index);
 	root_decode(&st->etree, &sb->epochs);
+	if (has_notes(sb))
+		root_decode(&st->notes, &sb->notes);
 	st->head = le32_to_cpu(sb->head_epoch);
 	st->next_epoch = le32_to_cpu(sb->next_epoch);
 	st->journal.blocks = le32_to_cpu(sb->journal_blocks);
@@ -375,6 +383,7 @@ void dr_store_begin(struct dr_store *st)
 	st->new_map = st->map;
 	st->new_index = st->index;
 	st->new_etree = st->etree;
+	st->new_notes = st->notes;
 }
 
 void dr_store_abort(struct dr_store *st)
@@ -438,6 +447,12 @@ static void set_tail(struct dr_store *st, bool merged)
 
 static void fill_super(struct dr_store *st)
 {
+	u64 ro_compat = le64_to_cpu(st->sb.ro_compat) & ~DR_RO_COMPAT_NOTES;
+
+	/* Who does not know the tree may write only while it is empty. */
+	if (st->new_notes.block)
+		ro_compat |= DR_RO_COMPAT_NOTES;
+	st->sb.ro_compat = cpu_to_le64(ro_compat);
 	st->sb.nr_blocks = cpu_to_le64(st->space.nr_blocks);
 	st->sb.session = cpu_to_le64(st->journal.session);
 	st->sb.head_epoch = cpu_to_le32(st->head);
@@ -447,6 +462,7 @@ static void fill_super(struct dr_store *st)
 	root_encode(&st->sb.map, &st->new_map);
 	root_encode(&st->sb.index, &st->new_index);
 	root_encode(&st->sb.epochs, &st->new_etree);
+	root_encode(&st->sb.notes, &st->new_notes);
 }
 
 /* The new roots are durable: readers may have them. */
@@ -457,6 +473,7 @@ static void install(struct dr_store *st, bool merged)
 	st->map = st->new_map;
 	st->index = st->new_index;
 	st->etree = st->new_etree;
+	st->notes = st->new_notes;
 	st->journal.tail_seq = le64_to_cpu(st->sb.tail_seq);
 	st->journal.tail_prev_crc = le32_to_cpu(st->sb.tail_prev_crc);
 	if (merged && st->frozen) {

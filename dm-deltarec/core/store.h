@@ -88,6 +88,7 @@ struct dr_store {
 	struct dr_root map;
 	struct dr_root index;
 	struct dr_root etree;
+	struct dr_root notes;
 
 	struct dr_memtable table[2];
 	struct dr_memtable *active;
@@ -117,6 +118,7 @@ struct dr_store {
 	struct dr_root new_map;	/* under construction */
 	struct dr_root new_index;
 	struct dr_root new_etree;
+	struct dr_root new_notes;
 	bool broken;		/* a superblock may or may not be durable */
 	bool active_ok;		/* activated */
 	bool reclaim_wanted;	/* an epoch was dropped since the last pass */

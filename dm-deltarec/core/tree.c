@@ -25,6 +25,15 @@ static struct dr_key epoch_key(const void *entry)
 	return (struct dr_key){ le32_to_cpu(e->id), 0 };
 }
 
+static struct dr_key note_key(const void *entry)
+{
+	const struct dr_disk_note *e = entry;
+
+	return (struct dr_key){ le32_to_cpu(e->epoch),
+				(u64)le16_to_cpu(e->kind) << 32 |
+				le32_to_cpu(e->index) };
+}
+
 const struct dr_tree_type dr_tree_map = {
 	.id = DR_TREE_MAP, .esize = sizeof(struct dr_disk_map), .key = map_key,
 };
@@ -39,6 +48,11 @@ const struct dr_tree_type dr_tree_epochs = {
 	.key = epoch_key,
 };
 
+const struct dr_tree_type dr_tree_notes = {
+	.id = DR_TREE_NOTES, .esize = sizeof(struct dr_disk_note),
+	.key = note_key,
+};
+
 static const struct dr_tree_type *type_of(u8 id)
 {
 	switch (id) {
@@ -48,6 +62,8 @@ static const struct dr_tree_type *type_of(u8 id)
 		return &dr_tree_index;
 	case DR_TREE_EPOCHS:
 		return &dr_tree_epochs;
+	case DR_TREE_NOTES:
+		return &dr_tree_notes;
 	}
 	return NULL;
 }
@@ -85,6 +101,14 @@ static const char *map_entry_bad(const struct dr_disk_map *d)
 	return NULL;
 }
 
+static const char *note_entry_bad(const struct dr_disk_note *d)
+{
+	u32 len = le16_to_cpu(d->len);
+
+	return !len || len > DR_NOTE_CHUNK ? "piece of an impossible length" :
+					     NULL;
+}
+
 const char *dr_node_verify(const void *buf, const u8 *uuid,
 			   const struct dr_want *want)
 {
@@ -112,9 +136,11 @@ const char *dr_node_verify(const void *buf, const u8 *uuid,
 				return "child at block 0";
 		} else if (t->id == DR_TREE_MAP) {
 			why = map_entry_bad((void *)(n->data + i * t->esize));
-			if (why)
-				return why;
+		} else if (t->id == DR_TREE_NOTES) {
+			why = note_entry_bad((void *)(n->data + i * t->esize));
 		}
+		if (why)
+			return why;
 	}
 	return NULL;
 }

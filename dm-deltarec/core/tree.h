@@ -32,7 +32,8 @@ struct dr_tree_type {
 	struct dr_key (*key)(const void *entry);
 };
 
-extern const struct dr_tree_type dr_tree_map, dr_tree_index, dr_tree_epochs;
+extern const struct dr_tree_type dr_tree_map, dr_tree_index, dr_tree_epochs,
+				 dr_tree_notes;
 
 #define DR_ENTRY_MAX	128u	/* largest esize */
 

@@ -152,8 +152,10 @@ static void adopt(struct model *m, u32 was)
 	for (b = 0; b < m->o.nr_blocks; b++)
 		adopt_block(m, b);
 	or_settle(&m->o, m->st->head);
+	adopt_note(m);
 	verify_head(m);
 	verify_epochs(m);
+	verify_notes(m);
 }
 
 void crash_and_open(struct model *m)

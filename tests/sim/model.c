@@ -149,7 +149,7 @@ static const struct {
 	{ journal_some, 8 }, { make_room, 6 }, { op_checkpoint, 14 },
 	{ op_rollback, 4 }, { op_replay, 10 }, { op_drop, 5 },
 	{ op_reclaim, 4 }, { op_reopen, 1 }, { op_grow, 1 },
-	{ diff_some, 3 },
+	{ diff_some, 3 }, { op_note, 4 },
 };
 
 static void pick_profile(struct model *m)
@@ -199,6 +199,7 @@ static void finish(struct model *m)
 		fail(m, "the end");
 	verify_head(m);
 	verify_epochs(m);
+	verify_notes(m);
 	verify_diff(m, a, b);
 	verify_diff(m, b, a);
 	verify_diff(m, a, m->st->head);

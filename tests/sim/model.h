@@ -52,7 +52,7 @@ struct model {
 	struct dr_store *st;
 	struct oracle o;
 	u32 spb;		/* sectors in a block */
-	u32 percent[16];	/* profile: weights of the operations */
+	u32 percent[17];	/* profile: weights of the operations */
 	u32 mem_max;
 	u32 tight;		/* blocks for data in each session; 0: all */
 	u32 lazy;		/* percent: how seldom merges are made */
@@ -84,6 +84,9 @@ struct model {
 	struct dr_rule rule[16];	/* of the open replay */
 	u32 nr_rules;
 	bool clean_replay;	/* nothing written since it began */
+	struct or_note replay_note;	/* of its epoch */
+	u32 note_epoch;		/* whose note is being replaced, 0: none */
+	struct or_note note_next;
 	u64 counted;
 	u32 nr_ops;
 };
@@ -151,6 +154,13 @@ int op_replay(struct model *m);
 int op_drop(struct model *m);
 int op_reclaim(struct model *m);
 int op_grow(struct model *m);
+
+/* notes.c */
+int op_note(struct model *m);
+void verify_notes(struct model *m);
+/* After a crash: has the note that was being replaced become another? */
+void adopt_note(struct model *m);
+
 void ctl_done(struct model *m);
 void sync_gone(struct model *m);
 

@@ -33,12 +33,18 @@ struct or_cand {
 	bool nobase;		/* what is below the epoch cannot show */
 };
 
+struct or_note {
+	u32 len;
+	u64 seed;		/* that its bytes follow from */
+};
+
 struct or_epoch {
 	u32 id;
 	u32 parent;
 	bool dropped;
 	bool sealed;		/* and acknowledged */
 	char label[DR_LABEL_MAX + 1];
+	struct or_note note;
 	struct or_ver **ver;	/* by block */
 	struct or_cand *cand;	/* by sector, while not durable */
 };

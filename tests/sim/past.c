@@ -154,6 +154,7 @@ static int replay_begin(struct model *m)
 		fail(m, "replay begin: %lld", (long long)r);
 	say(m, "replay begin: %lld", (long long)r);
 	m->nr_rules = 0;
+	m->replay_note.len = 0;
 	m->counted = m->st->published;
 	return 0;
 }
@@ -307,6 +308,7 @@ static int replay_commit(struct model *m)
 	if (!r && m->nr_rules == 1 && m->counted == m->st->published)
 		r = count_rule(m, &counted);
 	e = or_add(&m->o, id, sealed);
+	e->note = m->replay_note;
 	n = or_replay(m, e);
 	while (!r) {
 		r = check_ret(m, "replay commit",

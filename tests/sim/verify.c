@@ -252,6 +252,7 @@ void verify_space(struct model *m)
 	walk_root(&w, &dr_tree_map, &st->map);
 	walk_root(&w, &dr_tree_index, &st->index);
 	walk_root(&w, &dr_tree_epochs, &st->etree);
+	walk_root(&w, &dr_tree_notes, &st->notes);
 	for (b = 0; b < st->space.nr_blocks; b++) {
 		if (dr_space_is_disk(&st->space, b) != !!w.own[b])
 			fail(m, "block %llu: disk bit %d, owner %llx", ull(b),

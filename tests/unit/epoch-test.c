@@ -227,6 +227,7 @@ static struct dr_epoch sample(void)
 		.id = 77, .parent = 70, .prev = 76, .state = DR_EPOCH_SEALED,
 		.how = DR_MADE_BY_ROLLBACK, .flags = DR_EPOCH_FROZEN,
 		.time = -5, .nr_blocks = 1ULL << 40, .label = "sample",
+		.note_bytes = DR_NOTE_MAX,
 	};
 
 	return e;
@@ -244,8 +245,9 @@ static void a_record_comes_back(void **state)
 	assert_true(f.state == DR_EPOCH_SEALED && f.how == DR_MADE_BY_ROLLBACK);
 	assert_true(f.flags == DR_EPOCH_FROZEN && f.time == -5);
 	assert_true(f.nr_blocks == 1ULL << 40);
+	assert_true(f.note_bytes == DR_NOTE_MAX);
 	assert_string_equal(f.label, "sample");
-	assert_int_equal(d.reserved[0] | d.reserved[47], 0);
+	assert_int_equal(d.reserved[0] | d.reserved[sizeof(d.reserved) - 1], 0);
 }
 
 static void impossible_records_are_refused(void **state)
@@ -260,6 +262,8 @@ static void impossible_records_are_refused(void **state)
 	} while (0)
 	BAD(d.id = 0, "impossible parent");
 	BAD(d.parent = d.id, "impossible parent");
+	BAD(d.note_bytes = cpu_to_le32(DR_NOTE_MAX + 1),
+	    "impossible length of its note");
 	BAD(d.parent = cpu_to_le32(78), "impossible parent");
 	BAD(d.state = 0, "unknown state");
 	BAD(d.state = 5, "unknown state");

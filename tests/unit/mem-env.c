@@ -265,8 +265,8 @@ static void survey_node(struct survey *s, struct mem_meta meta)
 u32 mem_survey(struct mem_env *m, struct mem_meta **list)
 {
 	const struct dr_disk_super *sb = mem_super(m);
-	const struct dr_disk_root *root[3] = { &sb->map, &sb->index,
-					       &sb->epochs };
+	const struct dr_disk_root *root[4] = { &sb->map, &sb->index,
+					       &sb->epochs, &sb->notes };
 	const struct dr_disk_index *x;
 	struct survey s = { .m = m };
 	u64 regions = (le64_to_cpu(sb->nr_blocks) + DR_REGION_BLOCKS - 1) /
@@ -276,7 +276,7 @@ u32 mem_survey(struct mem_env *m, struct mem_meta **list)
 	survey_add(&s, (struct mem_meta){
 		.type = DR_TYPE_SUPER, .parent = -1,
 		.block = le64_to_cpu(sb->head.gen) & 1 });
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 4; i++)
 		if (root[i]->block)
 			survey_node(&s, (struct mem_meta){
 				.block = le64_to_cpu(root[i]->block),
@@ -333,6 +333,8 @@ void mem_reseal(struct mem_env *m, const struct mem_meta *list, u32 nr)
 			continue;
 		if (p->type == DR_TYPE_SUPER && e->type == DR_TYPE_INDEX)
 			sb->pages[e->index].crc = crc;
+		else if (p->type == DR_TYPE_SUPER && e->tree == DR_TREE_NOTES)
+			sb->notes.crc = crc;
 		else if (p->type == DR_TYPE_SUPER)
 			(&sb->map)[e->index].crc = crc;
 		else if (p->type == DR_TYPE_INDEX)

@@ -65,7 +65,7 @@ struct mem_meta {
 	u8 tree;
 	u8 level;
 	s64 parent;		/* position in the list */
-	u32 index;		/* in the parent; of a root 0 map 1 index 2 epochs */
+	u32 index;		/* in the parent; of a root 0 map 1 index 2 epochs 3 notes */
 };
 
 /*

@@ -205,7 +205,7 @@ static void impossible_fields_are_refused(void **state)
 	BAD(sb->origin_id[63] = 'x', -EUCLEAN);
 	BAD(sb->incompat = cpu_to_le64(1), -EPROTONOSUPPORT);
 	BAD(sb->incompat = cpu_to_le64(1ULL << 63), -EPROTONOSUPPORT);
-	BAD(sb->ro_compat = cpu_to_le64(1), -EPROTONOSUPPORT);
+	BAD(sb->ro_compat = cpu_to_le64(2), -EPROTONOSUPPORT);
 	BAD(sb->compat = cpu_to_le64(~0ULL), 0);
 	mem_store_exit(&s);
 }
