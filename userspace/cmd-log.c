@@ -25,6 +25,7 @@ static const struct out_column columns[] = {
 	{ "how", "how", OUT_TEXT, OUT_BOTH },
 	{ "prev", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "consistency", NULL, OUT_TEXT, OUT_ONLY_JSON },
+	{ "note_bytes", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ NULL, "marks", OUT_TEXT, OUT_ONLY_TEXT },
 };
 
@@ -63,6 +64,8 @@ static const char *marks(const struct epoch *e, char *buf, size_t size)
 		n += snprintf(buf + n, size - n, "%s ", e->consistency);
 	if (e->has_prev)
 		n += snprintf(buf + n, size - n, "undo:%u ", e->prev);
+	if (e->note_bytes)
+		n += snprintf(buf + n, size - n, "note ");
 	if (n)
 		buf[n - 1] = '\0';
 	return buf;
@@ -105,6 +108,7 @@ static void put_epoch(struct log *log, const struct epoch *e)
 		out_text(e->how[0] ? e->how : NULL),
 		out_maybe(e->has_prev, e->prev),
 		out_text(e->consistency[0] ? e->consistency : NULL),
+		out_number(e->note_bytes),
 		out_text(marks(e, text, sizeof(text))) });
 	free(line);
 }

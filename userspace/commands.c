@@ -60,6 +60,12 @@ static const struct cmd_option log_options[] = {
 	END
 };
 
+static const struct cmd_option show_options[] = {
+	{ .name = "recipe", .arg = "file",
+	  .help = "write the recipe that is kept with the epoch to a file" },
+	END
+};
+
 static const struct cmd_option checkpoint_options[] = {
 	{ .name = "label", .arg = "label", .help = "name of the sealed epoch" },
 	{ .name = "no-freeze",
@@ -162,6 +168,12 @@ const struct cmd commands[] = {
 	.args = { ARG_NAME },
 	.options = log_options,
 	.run = cmd_log,
+}, {
+	.name = "show",
+	.summary = "show all about one epoch, its recipe included",
+	.args = { ARG_NAME, ARG_EPOCH },
+	.options = show_options,
+	.run = cmd_show,
 }, {
 	.name = "checkpoint",
 	.summary = "seal the head epoch, print its number",

@@ -18,8 +18,6 @@
 
 #include "dm.h"
 
-#define MESSAGE_MAX	512
-
 /*
  * We report errors by errno in our own words; what the library would print
  * is kept out of the way.
@@ -199,21 +197,19 @@ int mapper_list(int (*each)(const char *name, void *arg), void *arg)
 int mapper_message(const char *name, char **reply, const char *format, ...)
 {
 	struct dm_task *task = task_new(DM_DEVICE_TARGET_MSG, name);
-	char text[MESSAGE_MAX];
 	const char *response;
 	int ret = -ENOMEM;
+	char *text = NULL;
 	va_list ap;
-	int len;
 
 	*reply = NULL;
 	if (!task)
 		return ret;
 	va_start(ap, format);
-	len = vsnprintf(text, sizeof(text), format, ap);
+	if (vasprintf(&text, format, ap) < 0)
+		text = NULL;
 	va_end(ap);
-	if (len >= (int)sizeof(text))
-		ret = -E2BIG;
-	else if (dm_task_set_sector(task, 0) && dm_task_set_message(task, text))
+	if (text && dm_task_set_sector(task, 0) && dm_task_set_message(task, text))
 		ret = task_run(task);
 	if (!ret) {
 		response = dm_task_get_message_response(task);
@@ -221,6 +217,7 @@ int mapper_message(const char *name, char **reply, const char *format, ...)
 		if (!*reply)
 			ret = -ENOMEM;
 	}
+	free(text);
 	dm_task_destroy(task);
 	return ret;
 }

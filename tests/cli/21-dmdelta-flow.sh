@@ -223,6 +223,39 @@ fresh
 run 8 FAKE_FAIL='checkpoint 17' checkpoint disk --label a && says 'another epoch has this label'
 result $? "a label that is taken"
 
+# --- show and notes --------------------------------------------------------------
+
+fresh
+run 0 show disk 2 && says '^blocks written: *20$' && says '^made by: *checkpoint$' &&
+	says '^children: *3$' && says '^note: *-$'
+result $? "show"
+run 0 --json show disk good && json "d['epoch'] == 1 and d['label'] == 'good' and d['parent'] == 0 and d['children'] == ['2'] and d['bytes'] == 40960 and d['note'] is None and d['consistency'] == 'frozen'"
+result $? "show in JSON"
+run 0 --json show disk base && json "d['epoch'] == 0 and d['parent'] is None and d['time'] is None"
+result $? "show of the base"
+run 8 show disk 77 && says '77: no such epoch'
+result $? "show of no epoch"
+run 8 show disk 2 --recipe "$tmp/recipe" && says 'the epoch has no recipe' && [ ! -e "$tmp/recipe" ]
+result $? "no recipe, no file"
+text=$(python3 -c "print('{\"recipe\": [' + ', '.join(str(i * 7919) for i in range(600)) + ']}')")
+printf '%s' "$text" | od -An -v -tx1 | tr -d ' \n' >"$FAKE/note-2"
+run 0 show disk 2 --recipe "$tmp/recipe" && [ "$(cat "$tmp/recipe")" = "$text" ] &&
+	grep -qF '{"recipe": [0, 7919' "$tmp/out" && grep -q 'note get 2 1000' "$FAKE/log"
+result $? "a recipe of several pages is shown and written"
+run 0 --json show disk 2 && json "len(d['note']) == d['note_bytes'] == ${#text}"
+result $? "... and is in JSON"
+run 0 --json log disk && json "[e['note_bytes'] for e in d['epochs'] if e['epoch'] in (1, 2)] == [${#text}, 0]"
+result $? "log tells which epoch has one"
+run 0 log disk && says ' 2 .*note$'
+result $? "... in text, too"
+run 8 show disk 2 --recipe /nosuch/file && says '/nosuch/file: create'
+result $? "a file that cannot be made"
+run 8 FAKE_FAIL='note get 2 1000 5' show disk 2 --recipe "$tmp/none" && says 'disk@2: note: I/O error' && [ ! -e "$tmp/none" ]
+result $? "a note that cannot be read"
+echo 7b7g >"$FAKE/note-2"
+run 8 show disk 2 && says 'unexpected answer'
+result $? "an answer that is not understood"
+
 # --- listings --------------------------------------------------------------------
 
 fresh

@@ -5,7 +5,8 @@
  *
  * FAKE is a folder: "epochs" holds the lines of the epochs message, "state"
  * "suspended replay-epoch", "node" stands for the device, "log" collects what
- * was done. FAKE_FAIL="<message> <errno>" fails a message that begins so;
+ * was done, "note-<epoch>" holds the digits of a note.
+ * FAKE_FAIL="<message> <errno>" fails a message that begins so;
  * FAKE_SIGNAL="<message> <signal>" sends us a signal in it. FAKE_DEVNO is the
  * device number, FAKE_UUID what device-mapper knows it by; ioctls of the block layer and of freezing are only logged,
  * FAKE_IOCTL="<name> <errno>" fails one.
@@ -124,9 +125,68 @@ static int head_id(void)
 	return 0;
 }
 
+/* Digits of the note of an epoch, or "" */
+static const char *note_of(int epoch)
+{
+	static char digits[1 << 16];
+	char name[32];
+	FILE *f;
+
+	sprintf(name, "note-%d", epoch);
+	f = fopen(path(name), "r");
+	digits[0] = '\0';
+	if (f && !fgets(digits, sizeof(digits), f))
+		digits[0] = '\0';
+	if (f)
+		fclose(f);
+	return digits;
+}
+
+/* "adding" collects what "end" gives its name to; the epoch is the ticket. */
+static int note_message(const char *m, char *out)
+{
+	char name[32], to[512];
+	int a, b, n = 0, bytes;
+	const char *digits;
+	FILE *f;
+
+	if (sscanf(m, "begin %d %d", &a, &b) == 2) {
+		if (a != replay && (a > last_id() || !a))
+			return -ENOENT;
+		fclose(fopen(path("adding"), "w"));
+		sprintf(out, "%d", a);
+	} else if (sscanf(m, "add %d %d %n", &a, &b, &n) == 2 && n) {
+		f = fopen(path("adding"), "a");
+		if (ftell(f) != 2 * b)
+			exit(99);
+		fputs(m + n, f);
+		sprintf(out, "%ld", ftell(f) / 2);
+		fclose(f);
+	} else if (sscanf(m, "end %d", &a) == 1) {
+		sprintf(name, "note-%d", a);
+		snprintf(to, sizeof(to), "%s", path(name));
+		sprintf(out, "%d", a);
+		return rename(path("adding"), to) ? -errno : 0;
+	} else if (sscanf(m, "get %d %d", &a, &b) == 2) {
+		digits = note_of(a);
+		bytes = strlen(digits) / 2;
+		if (!bytes)
+			return -ENODATA;
+		/* Pages of 1000 bytes */
+		if (bytes - b > 1000)
+			sprintf(out, "%d %d %.2000s", b + 1000, bytes,
+				digits + 2 * b);
+		else
+			sprintf(out, "- %d %s", bytes, digits + 2 * b);
+	} else {
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int epochs_page(int cursor, char *out)
 {
-	char body[4096] = "", next[16] = "-";
+	char body[4096] = "", next[16] = "-", bytes[32];
 	int i, nr = 0;
 
 	for (i = 0; i < nr_lines; i++) {
@@ -137,6 +197,9 @@ static int epochs_page(int cursor, char *out)
 			break;
 		}
 		strcat(strcat(body, "\n"), lines[i]);
+		sprintf(bytes, " %zu", strlen(note_of(atoi(lines[i]))) / 2);
+		if (strcmp(bytes, " 0"))
+			strcat(body, bytes);
 	}
 	return sprintf(out, "%s%s", next, body);
 }
@@ -204,6 +267,8 @@ static int message(const char *m, char *out)
 		sprintf(out, "%d", n);
 	} else if (!strncmp(m, "replay ", 7)) {
 		return replay_message(m + 7, out);
+	} else if (!strncmp(m, "note ", 5)) {
+		return note_message(m + 5, out);
 	} else if (sscanf(m, "diff %d %d %d", &a, &b, &c) == 3) {
 		/* The second page goes on where the first one ends. */
 		strcpy(out, c ? "- 24+8\n100+8" : "24 0+8 16+8");
@@ -230,7 +295,7 @@ static int asked(const char *variable, const char *text)
 
 int mapper_message(const char *name, char **reply, const char *format, ...)
 {
-	char text[512], out[8192] = "";
+	char text[1 << 16], out[8192] = "";
 	va_list ap;
 	int ret;
 
