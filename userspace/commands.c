@@ -66,6 +66,23 @@ static const struct cmd_option show_options[] = {
 	END
 };
 
+static const struct cmd_option map_options[] = {
+	{ .name = "output", .letter = 'o', .arg = "file",
+	  .help = "where to draw it, - for standard output" },
+	{ .name = "from", .arg = "epoch", .help = "first epoch to show" },
+	{ .name = "to", .arg = "epoch", .help = "last epoch to show" },
+	{ .name = "rows", .arg = "n",
+	  .help = "rows to fold the epochs into (160)" },
+	{ .name = "no-entropy", .help = "read no content" },
+	END
+};
+
+static const struct cmd_option suspects_options[] = {
+	{ .name = "from", .arg = "epoch", .help = "first epoch to list" },
+	{ .name = "to", .arg = "epoch", .help = "last epoch to list" },
+	END
+};
+
 static const struct cmd_option checkpoint_options[] = {
 	{ .name = "label", .arg = "label", .help = "name of the sealed epoch" },
 	{ .name = "no-freeze",
@@ -174,6 +191,28 @@ const struct cmd commands[] = {
 	.args = { ARG_NAME, ARG_EPOCH },
 	.options = show_options,
 	.run = cmd_show,
+}, {
+	.name = "map",
+	.summary = "draw epochs against addresses (SVG)",
+	.text = {
+		"A row for each epoch, a column for each piece of the device;",
+		"colour shows how much was written and how random it looks.",
+		"Reads samples of the content; writes nothing to the device.",
+	},
+	.args = { ARG_NAME },
+	.options = map_options,
+	.run = cmd_map,
+}, {
+	.name = "suspects",
+	.summary = "find epochs that look like an attack",
+	.text = {
+		"Compares samples of what each epoch wrote with what it",
+		"replaced, and marks the epochs that stand out in this",
+		"device's own history. Evidence from blocks alone.",
+	},
+	.args = { ARG_NAME },
+	.options = suspects_options,
+	.run = cmd_suspects,
 }, {
 	.name = "checkpoint",
 	.summary = "seal the head epoch, print its number",

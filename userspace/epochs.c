@@ -269,3 +269,23 @@ int epoch_resolve(const char *name, const char *word,
 	epochs_free(&epochs);
 	return code;
 }
+
+int epoch_option(const char *name, const char *word, uint32_t *id)
+{
+	struct epoch_ref ref;
+	int code;
+
+	if (!word)
+		return DR_EXIT_OK;
+	code = epoch_parse(word, &ref);
+	return code ? code : epoch_resolve(name, word, &ref, id);
+}
+
+void epochs_count_head(struct epochs *epochs, uint64_t head_blocks)
+{
+	size_t i;
+
+	for (i = 0; i < epochs->nr; i++)
+		if (epoch_is(epochs->epochs[i].state, DR_STATE_HEAD))
+			epochs->epochs[i].nr_blocks = head_blocks;
+}

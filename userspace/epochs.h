@@ -63,4 +63,10 @@ int epoch_parse(const char *word, struct epoch_ref *ref);
 int epoch_resolve(const char *name, const char *word,
 		  const struct epoch_ref *ref, uint32_t *id);
 
+/* Both for the value of an option; NULL leaves @id as it is. */
+int epoch_option(const char *name, const char *word, uint32_t *id);
+
+/* The list does not count what the head has written; the status does. */
+void epochs_count_head(struct epochs *epochs, uint64_t head_blocks);
+
 #endif

@@ -102,6 +102,14 @@ static char *as_text(const struct out_column *column,
 		case OUT_BOOL:
 			strcpy(buf, value->number ? "yes" : "no");
 			break;
+		case OUT_SHARE:
+			snprintf(buf, sizeof(buf), "%.1f %%",
+				 value->number / 10.0);
+			break;
+		case OUT_HUNDREDTHS:
+			snprintf(buf, sizeof(buf), "%.2f",
+				 value->number / 100.0);
+			break;
 		default:
 			snprintf(buf, sizeof(buf), "%" PRIu64, value->number);
 		}
@@ -112,9 +120,17 @@ static char *as_text(const struct out_column *column,
 static struct json_object *as_json(const struct out_column *column,
 				   const struct out_value *value)
 {
+	char text[32];
+
 	if (!value->present)
 		return NULL;
 	switch (column->type) {
+	case OUT_SHARE:
+		snprintf(text, sizeof(text), "%.3f", value->number / 1000.0);
+		return json_object_new_double_s(value->number / 1000.0, text);
+	case OUT_HUNDREDTHS:
+		snprintf(text, sizeof(text), "%.2f", value->number / 100.0);
+		return json_object_new_double_s(value->number / 100.0, text);
 	case OUT_TEXT:
 		return json_object_new_string(value->text);
 	case OUT_BOOL:
@@ -156,7 +172,8 @@ static int text_width(const char *text)
 
 static bool is_right(const struct out_column *column)
 {
-	return column->type == OUT_NUMBER || column->type == OUT_BYTES;
+	return column->type == OUT_NUMBER || column->type == OUT_BYTES ||
+	       column->type == OUT_SHARE || column->type == OUT_HUNDREDTHS;
 }
 
 static void put_text_row(char *const *cells)
@@ -324,6 +341,16 @@ void out_words(const char *key, const char *title, char *const *words,
 		printf("%s%s%s", i ? ", " : title, i ? "" : ": ", words[i]);
 	if (nr)
 		putchar('\n');
+}
+
+void out_object(const char *key, struct json_object *value)
+{
+	if (!out.json) {
+		json_object_put(value);
+		return;
+	}
+	put_key(key);
+	put_json(value);
 }
 
 void out_say(const char *format, ...)

@@ -19,6 +19,8 @@ enum out_type {
 	OUT_BYTES,	/* text: 4.0 MiB */
 	OUT_TIME,	/* seconds since 1970; text: local time */
 	OUT_BOOL,
+	OUT_SHARE,	/* thousandths; text: 12.5 %, JSON: 0.125 */
+	OUT_HUNDREDTHS,	/* text and JSON: 7.95 */
 };
 
 enum out_where {
@@ -71,6 +73,10 @@ void out_record(const struct out_column *columns, size_t nr,
 /* A list of words: "title: a, b" or an array of strings. */
 void out_words(const char *key, const char *title, char *const *words,
 	       size_t nr);
+
+/* A member of the document that is no table, in JSON alone; takes @value. */
+struct json_object;
+void out_object(const char *key, struct json_object *value);
 
 /* A sentence for people; nothing in JSON. */
 __attribute__((format(printf, 1, 2)))

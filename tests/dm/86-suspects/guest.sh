@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# dmdelta suspects and map over a history with an attack in it: good work on a
+# file system, files encrypted in place, good work again. Only the attack is
+# marked, archives written to free space are not, a slow attack shows in the
+# sum, and the picture is made.
+# shellcheck source=tests/dm/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+load_module
+linear origin "$(disk 0)" 0 $((96 * 2048)) && origin=$(dev_of origin)
+linear delta "$(disk 1)" 0 $((512 * 2048)) && delta=$(dev_of delta)
+dev=$(dev_of v)
+must dd if=/dev/zero of="$origin" bs=1M count=96 oflag=direct status=none
+mkfs.ext4 -q -b 4096 -E lazy_itable_init=0 "$origin"
+must "$DMDELTA" format "$origin" "$delta"
+must "$DMDELTA" open v "$origin" "$delta"
+mkdir -p /mnt/t
+mount -o noinit_itable "$dev" /mnt/t
+
+# text FILE SEED: compressible, and no two files the same
+text() { yes "chapter $2 of a report about nothing at all" | head -c 96K >"$1"; }
+# in_place FILE: as encryption does it
+in_place() {
+	local size
+
+	size=$(stat -c %s "$1")
+	head -c "$size" /dev/urandom | dd of="$1" conv=notrunc bs=64k status=none
+}
+seal() { sync; "$DMDELTA" checkpoint v --label "$1" >/dev/null; }
+
+for i in {1..44}; do text /mnt/t/f$i $i; done
+seal good-1
+for i in {1..6}; do text /mnt/t/f$i again-$i; done
+seal good-2
+for i in {7..14}; do text /mnt/t/f$i more-$i; done
+rm /mnt/t/f15
+seal good-3
+head -c 4M /dev/urandom >/mnt/t/archive.gz	# new random data
+for i in {16..18}; do text /mnt/t/f$i x-$i; done
+seal archive
+for i in {19..24}; do text /mnt/t/f$i y-$i; done
+seal good-5
+for i in {20..31}; do in_place /mnt/t/f$i; done
+seal attack
+for i in {1..8}; do text /mnt/t/f$i z-$i; done
+seal good-7
+for i in {1..4}; do text /mnt/t/new$i n-$i; done
+seal good-8
+
+# Progress is for terminals, and the console is one.
+tool() { "$DMDELTA" "$@" 2>err; }
+text=$(tool suspects v)
+is $? 0 "suspects"
+diag "$text"
+tool --json suspects v >j
+is "$(sqlite3 :memory: "select group_concat(json_extract(value, '\$.label')) from json_each(readfile('j'), '\$.epochs') where json_extract(value, '\$.mark') = 'suspect'")" \
+	attack "only the attack is a suspect"
+is "$(sqlite3 :memory: "select json_extract(value, '\$.became_random') > 0.5 from json_each(readfile('j'), '\$.epochs') where json_extract(value, '\$.label') = 'attack'")" \
+	1 "... since most of what it wrote became random"
+is "$(sqlite3 :memory: "select count(*) from json_each(readfile('j'), '\$.reasons') where json_extract(value, '\$.reason') = 'became_random'")" \
+	1 "... and that is the reason given, once"
+is "$(sqlite3 :memory: "select group_concat(json_extract(value, '\$.mark') is null) from json_each(readfile('j'), '\$.epochs') where json_extract(value, '\$.label') like 'good%'")" \
+	1,1,1,1,1,1 "good work has no mark"
+is "$(json j '$.nr_suspects')" 1 "the count agrees"
+like "$text" 'blocks alone' "the text says what it is worth"
+tool --json suspects v >j2
+is "$(grep -v '"head"' j2)" "$(grep -v '"head"' j)" "samples are the same every time"
+tool --json suspects v --from good-5 --to good-7 >j
+is "$(sqlite3 :memory: "select group_concat(json_extract(value, '\$.label')) from json_each(readfile('j'), '\$.epochs')")" \
+	good-5,attack,good-7 "--from and --to"
+is "$(json j '$.nr_suspects')" 1 "... with the history before them to compare with"
+
+# --- slow: a little every time ------------------------------------------------------
+
+for n in {1..6}; do
+	in_place /mnt/t/f$((34 + n))
+	for i in {1..8}; do text /mnt/t/f$i slow-$n-$i; done
+	seal slow-$n
+done
+tool --json suspects v --from slow-1 >j
+is "$(sqlite3 :memory: "select count(*) from json_each(readfile('j'), '\$.reasons') where json_extract(value, '\$.reason') = 'slow'")" \
+	6 "a slow attack shows in the sum"
+refused() { cmd_fails "$1" "$2" "$DMDELTA" suspects "${@:3}"; }
+refused 8 'no such device' nosuch
+refused 8 'no epoch has this label' v --from nosuch
+refused 16 'later than' v --from head --to 1
+refused 8 'nothing to compare' v --to base
+
+# --- the picture -----------------------------------------------------------------------
+
+ok "map" "$DMDELTA" map v -o map.svg
+like "$(head -c 400 map.svg)" '^<\?xml .*<svg ' "it is a picture"
+is "$(grep -c '<g class="row">' map.svg)" 16 "a row for each epoch"
+like "$(grep -A1 'class="row"' map.svg)" 'label attack, sealed .* MiB differ from epoch 5, .*entropy' "with its figures"
+tool --json map v >j
+is "$(json j '$.nr_rows' '$.rows[0].state' | xargs)" "16 head" "the same as JSON"
+is "$(sqlite3 :memory: "select max(json_extract(value, '\$.entropy')) = (select json_extract(value, '\$.entropy') from json_each(readfile('j'), '\$.rows') where json_extract(value, '\$.label') = 'attack') from json_each(readfile('j'), '\$.rows')")" \
+	1 "no epoch is as random as the attack"
+tool map v --no-entropy --from good-2 --to attack --output - >part.svg
+is "$(grep -c '<g class="row">' part.svg)" 5 "--from and --to"
+cmd_fails 8 'open' "$DMDELTA" map v -o /nosuch/map.svg
+cmd_fails 16 '--output: missing' "$DMDELTA" map v
+is "$(dmsetup ls --target deltarec-view | grep -c .)" "$(dmsetup ls --target deltarec-view | grep -c '^No devices')" "no view is left behind"
+umount /mnt/t
+finish
