@@ -49,7 +49,7 @@ static int seal(const char *name, const char *label, bool frozen,
  */
 static bool is_empty(const char *name, const struct epoch *head)
 {
-	struct device_status status;
+	struct device_status status = { 0 };
 	uint64_t sectors;
 	char type[32], *params;
 	bool empty;
