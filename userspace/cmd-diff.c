@@ -11,7 +11,10 @@
 #include "device.h"
 #include "epochs.h"
 #include "output.h"
+#include "owner/diff.h"
 #include "parse.h"
+#include "past/now.h"
+#include "past/view.h"
 
 /* The range as text can be pasted behind --range. */
 static const struct out_column columns[] = {
@@ -52,6 +55,43 @@ static void put(const struct range *range, void *arg)
 	diff->total_sectors += len;
 }
 
+static int list_ranges(struct diff *diff)
+{
+	int code;
+
+	out_table("ranges", columns, 5);
+	code = changes_each(diff->name, diff->from, diff->to, put, diff);
+	if (code)
+		return code;
+	out_table_end();
+	out_say("%s", "");
+	out_record(totals, 5, (struct out_value[]){
+		out_number(diff->from), out_number(diff->to),
+		out_number(diff->nr_ranges), out_number(diff->total_sectors),
+		out_number(diff->total_sectors << SECTOR_SHIFT) });
+	return DR_EXIT_OK;
+}
+
+/* Owners are asked of sealed epochs: the open head has to become one. */
+static int seal_head(struct diff *diff, uint32_t head)
+{
+	uint32_t now;
+	int code = DR_EXIT_OK;
+
+	if (diff->from != head)
+		code = view_check_epoch(diff->name, diff->from);
+	if (!code && diff->to != head)
+		code = view_check_epoch(diff->name, diff->to);
+	if (code || (diff->from != head && diff->to != head))
+		return code;
+	code = now_epoch(diff->name, &now);
+	if (diff->from == head)
+		diff->from = now;
+	if (diff->to == head)
+		diff->to = now;
+	return code;
+}
+
 int cmd_diff(const struct cmd_line *line)
 {
 	struct device_status status;
@@ -70,17 +110,8 @@ int cmd_diff(const struct cmd_line *line)
 				     &diff.from);
 	if (!code)
 		code = epoch_resolve(diff.name, line->argv[2], &to, &diff.to);
-	if (code)
-		return code;
-	out_table("ranges", columns, 5);
-	code = changes_each(diff.name, diff.from, diff.to, put, &diff);
-	if (code)
-		return code;
-	out_table_end();
-	out_say("%s", "");
-	out_record(totals, 5, (struct out_value[]){
-		out_number(diff.from), out_number(diff.to),
-		out_number(diff.nr_ranges), out_number(diff.total_sectors),
-		out_number(diff.total_sectors << SECTOR_SHIFT) });
-	return DR_EXIT_OK;
+	if (code || !cli_option(line, "files"))
+		return code ? code : list_ranges(&diff);
+	code = seal_head(&diff, status.head);
+	return code ? code : owner_diff(diff.name, diff.from, diff.to);
 }

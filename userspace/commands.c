@@ -90,6 +90,12 @@ static const struct cmd_option checkpoint_options[] = {
 	END
 };
 
+static const struct cmd_option diff_options[] = {
+	{ .name = "files",
+	  .help = "list files and structures instead of ranges" },
+	END
+};
+
 static const struct cmd_option replay_options[] = {
 	{ .name = "from", .arg = "epoch",
 	  .help = "first epoch whose writes are left out" },
@@ -228,8 +234,20 @@ const struct cmd commands[] = {
 	.summary = "list the ranges that differ between two epochs",
 	.args = { ARG_NAME, { "from", WORD_EPOCH, false, false },
 		  { "to", WORD_EPOCH, false, false } },
-	.options = no_options,
+	.options = diff_options,
 	.run = cmd_diff,
+}, {
+	.name = "owner",
+	.summary = "show whose blocks these are, now and in an epoch",
+	.text = {
+		"The range is in sectors, or in bytes with a suffix. Shows",
+		"the file or the structure that owns it now and, with",
+		"@<epoch> behind it, then. An open head with writes is sealed",
+		"first, as checkpoint does.",
+	},
+	.args = { ARG_NAME, { "start+len[@epoch]", WORD_OTHER, false, false } },
+	.options = no_options,
+	.run = cmd_owner,
 }, {
 	.name = "view",
 	.summary = "show an epoch as a read-only device",
