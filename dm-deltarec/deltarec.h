@@ -188,6 +188,7 @@ struct deltarec_store {
 /* What a view shows; does not change while its table lives */
 struct deltarec_view {
 	struct dr_recipe recipe;
+	atomic64_t mixed;		/* reads of such blocks */
 };
 
 struct deltarec {			/* one table's target */
@@ -428,6 +429,19 @@ int deltarec_may_switch(struct deltarec *dt, const char *what);
 int deltarec_refuse(struct deltarec *dt, const char *what, int error);
 /* Take store->meta unless a signal comes, and merge all. 0 with it held. */
 int deltarec_lock_merged(struct deltarec_store *s);
+
+struct deltarec_rule_args {
+	u64 start;		/* sectors */
+	u64 sectors;
+	u32 from;
+	u32 to;
+	bool drop_later;
+};
+
+/* The words of a rule, as messages and views have them. 0 or -EINVAL */
+int deltarec_parse_rule(const char *start, const char *sectors,
+			const char *from, const char *to, const char *later,
+			struct deltarec_rule_args *a);
 
 /* status.c */
 void deltarec_status(struct dm_target *ti, status_type_t type,

@@ -72,6 +72,7 @@ struct lookup {
 	struct dr_state state;
 	u32 used;		/* entries of snap->active before the lookup */
 	bool may_copy;		/* in a worker */
+	bool mixed;		/* what a view shows keeps excluded bytes */
 };
 
 static int look(struct lookup *l, u64 block, u64 max, struct dr_state *state,
@@ -82,7 +83,8 @@ static int look(struct lookup *l, u64 block, u64 max, struct dr_state *state,
 	if (l->dt->view)
 		return dr_recipe_lookup(&st->env, l->snap,
 					&l->dt->view->recipe, block, max,
-					st->slot_blocks, state, want);
+					st->slot_blocks, state, &l->mixed,
+					want);
 	return dr_map_lookup(&st->env, l->snap, l->snap->lineage, l->snap->head,
 			     block, max, st->slot_blocks, state, want);
 }
@@ -112,6 +114,8 @@ static enum deltarec_todo resolve_read(struct lookup *l,
 	const struct deltarec_range *r = &l->range;
 	enum deltarec_todo todo = to_slot(l, l->state.slot, l->state.len, step);
 
+	if (l->mixed)
+		atomic64_inc(&l->dt->view->mixed);
 	if (l->state.slot == DR_SLOT_ZERO)
 		return DELTAREC_ZERO;
 	if (l->state.slot == DR_SLOT_ORIGIN) {

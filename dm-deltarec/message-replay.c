@@ -45,24 +45,34 @@ static int replay_begin(struct deltarec *dt, struct deltarec_reply *reply)
 	return 1;
 }
 
+int deltarec_parse_rule(const char *start, const char *sectors,
+			const char *from, const char *to, const char *later,
+			struct deltarec_rule_args *a)
+{
+	if (kstrtou64(start, 10, &a->start) ||
+	    kstrtou64(sectors, 10, &a->sectors) ||
+	    kstrtou32(from, 10, &a->from) || kstrtou32(to, 10, &a->to))
+		return -EINVAL;
+	a->drop_later = !strcasecmp(later, DR_WORD_DROP_LATER);
+	if (!a->drop_later && strcasecmp(later, DR_WORD_KEEP_LATER))
+		return -EINVAL;
+	return 0;
+}
+
 /* argv: <start> <sectors> <from> <to> keep_later|drop_later; meta held */
 static int parse_rule(struct deltarec *dt, char **argv, struct dr_rule *rule)
 {
 	struct deltarec_store *s = dt->s;
-	u64 start, sectors;
-	bool drop_later;
-	u32 from, to;
+	struct deltarec_rule_args a;
 	int r;
 
-	if (kstrtou64(argv[0], 10, &start) ||
-	    kstrtou64(argv[1], 10, &sectors) ||
-	    kstrtou32(argv[2], 10, &from) || kstrtou32(argv[3], 10, &to))
-		return -EINVAL;
-	drop_later = !strcasecmp(argv[4], DR_WORD_DROP_LATER);
-	if (!drop_later && strcasecmp(argv[4], DR_WORD_KEEP_LATER))
-		return -EINVAL;
+	r = deltarec_parse_rule(argv[0], argv[1], argv[2], argv[3], argv[4],
+				&a);
+	if (r)
+		return r;
 	mutex_lock(&s->ctl);
-	r = dr_rule_make(&s->st, rule, start, sectors, from, to, drop_later);
+	r = dr_replay_make_rule(&s->st, rule, a.start, a.sectors, a.from, a.to,
+				a.drop_later);
 	mutex_unlock(&s->ctl);
 	return r;
 }

@@ -2,13 +2,16 @@
 /*
  * view.c - an epoch of the past as a device of its own, read-only.
  *
- * Table: 0 <sectors> deltarec-view <deltarec dev> <epoch>
+ * Table: 0 <sectors> deltarec-view <deltarec dev> <epoch> [<#rules> <rule>*]
+ * A rule: <start> <sectors> <from> <to> keep_later|drop_later
  *
  * A view shares the store of the deltarec device and reads through the same
  * snapshots, nodes and eras, along a lineage of its own (V1). It never looks
  * at the mapped device of the head: that may be in use, suspended or gone.
  */
 #include "deltarec.h"
+
+#define RULE_WORDS	5u
 
 /* As dm_get_device() takes it, but nothing is opened. */
 static int parse_dev(const char *path, dev_t *dev)
@@ -42,22 +45,70 @@ static char *refused(int error)
 	}
 }
 
-/* Find the epoch and hold it; no change of the epochs is under way then. */
-static int open_epoch(struct deltarec *dt, u32 epoch)
+static char *rule_refused(int error)
+{
+	switch (error) {
+	case -ERANGE:
+		return "The range of a rule is not inside the device";
+	case -ENOENT:
+		return "A rule names an epoch that the view's does not descend from";
+	case -ENODATA:
+		return "The epoch before that of a rule was dropped: choose an earlier one";
+	case -ENOMEM:
+		return refused(error);
+	default:
+		return "A rule needs <start> <sectors> <from> <to> keep_later|drop_later";
+	}
+}
+
+static int add_rule(struct deltarec *dt, struct dm_arg_set *as)
+{
+	const char *start = dm_shift_arg(as), *sectors = dm_shift_arg(as);
+	const char *from = dm_shift_arg(as), *to = dm_shift_arg(as);
+	const char *later = dm_shift_arg(as);
+	struct deltarec_rule_args a;
+	int r;
+
+	r = deltarec_parse_rule(start, sectors, from, to, later, &a);
+	if (!r)
+		r = dr_recipe_add(&dt->s->st, &dt->view->recipe, a.start,
+				  a.sectors, a.from, a.to, a.drop_later);
+	if (r)
+		dt->ti->error = rule_refused(r);
+	return r;
+}
+
+/* Hold the epoch and what its rules need. epochs and ctl held. */
+static int open_locked(struct deltarec *dt, u32 epoch, struct dm_arg_set *as)
+{
+	int r = dr_recipe_open(&dt->s->st, &dt->view->recipe, epoch);
+
+	if (r)
+		dt->ti->error = refused(r);
+	while (!r && as->argc)
+		r = add_rule(dt, as);
+	return r;
+}
+
+/* No change of the epochs is under way then (V4). */
+static int open_epoch(struct deltarec *dt, u32 epoch, struct dm_arg_set *as)
 {
 	struct deltarec_store *s = dt->s;
 	int r = -EINTR;
 
+	dt->ti->error = refused(r);
 	/* A step of reclaim that is under way has made up its mind. */
 	if (!down_write_killable(&s->epochs)) {
 		if (!mutex_lock_killable(&s->ctl)) {
-			r = dr_recipe_open(&s->st, &dt->view->recipe, epoch);
+			r = open_locked(dt, epoch, as);
 			mutex_unlock(&s->ctl);
 		}
 		up_write(&s->epochs);
 	}
-	if (r)
+	if (!r) {
+		r = dr_recipe_ready(&s->st, &dt->view->recipe);
 		dt->ti->error = refused(r);
+	}
 	return r == -EINPROGRESS ? -EBUSY : r;
 }
 
@@ -96,28 +147,51 @@ static int set_up(struct dm_target *ti)
 	return 0;
 }
 
-static int check_args(struct dm_target *ti, unsigned int argc, char **argv,
-		      dev_t *dev, u32 *epoch)
+struct view_args {
+	dev_t dev;
+	u32 epoch;
+	struct dm_arg_set rules;	/* RULE_WORDS each */
+};
+
+static int read_args(struct dm_target *ti, struct dm_arg_set *as,
+		     struct view_args *a)
 {
+	static const struct dm_arg count = {
+		0, DR_MAX_RULES, "Invalid number of rules",
+	};
+	const char *path = dm_shift_arg(as), *epoch = dm_shift_arg(as);
+	unsigned int nr = 0;
 	int r;
 
-	if (argc != 2 || kstrtou32(argv[1], 10, epoch)) {
+	if (!epoch || kstrtou32(epoch, 10, &a->epoch)) {
 		ti->error = "Needs a deltarec device and the number of an epoch";
 		return -EINVAL;
 	}
-	/*
-	 * A device that looks writable and is not would have file systems try
-	 * to replay their journal, and fail; one that says that it is
-	 * read-only makes them do without, or say why they cannot.
-	 */
-	if (dm_table_get_mode(ti->table) & BLK_OPEN_WRITE) {
-		ti->error = "A view is read-only: load it with 'dmsetup --readonly'";
-		return -EACCES;
+	r = as->argc ? dm_read_arg(&count, as, &nr, &ti->error) : 0;
+	if (r)
+		return r;
+	if (as->argc != nr * RULE_WORDS) {
+		ti->error = "The number of rules does not match";
+		return -EINVAL;
 	}
-	r = parse_dev(argv[0], dev);
+	a->rules = *as;
+	r = parse_dev(path, &a->dev);
 	if (r)
 		ti->error = "The deltarec device cannot be found";
 	return r;
+}
+
+/*
+ * A device that looks writable and is not would have file systems try to
+ * replay their journal, and fail; one that says that it is read-only makes
+ * them do without, or say why they cannot.
+ */
+static int check_mode(struct dm_target *ti)
+{
+	if (!(dm_table_get_mode(ti->table) & BLK_OPEN_WRITE))
+		return 0;
+	ti->error = "A view is read-only: load it with 'dmsetup --readonly'";
+	return -EACCES;
 }
 
 static void view_close(struct deltarec *dt)
@@ -134,12 +208,14 @@ static void view_close(struct deltarec *dt)
 
 static int view_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 {
+	struct dm_arg_set as = { .argc = argc, .argv = argv };
 	struct deltarec *dt;
-	dev_t dev;
-	u32 epoch;
+	struct view_args a;
 	int r;
 
-	r = check_args(ti, argc, argv, &dev, &epoch);
+	r = read_args(ti, &as, &a);
+	if (!r)
+		r = check_mode(ti);
 	if (r)
 		return r;
 	dt = kzalloc(sizeof(*dt), GFP_KERNEL);
@@ -151,11 +227,11 @@ static int view_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		return -ENOMEM;
 	}
 	dt->ti = ti;
-	r = deltarec_store_find(dt, dev);
+	r = deltarec_store_find(dt, a.dev);
 	if (!r)
 		r = check_store(dt);
 	if (!r)
-		r = open_epoch(dt, epoch);
+		r = open_epoch(dt, a.epoch, &a.rules);
 	if (!r)
 		r = set_up(ti);
 	if (r) {
@@ -173,19 +249,38 @@ static void view_dtr(struct dm_target *ti)
 
 static void view_info(const struct deltarec *dt, struct deltarec_reply *out)
 {
-	if (READ_ONCE(dt->s->mode) == DELTAREC_FAIL)
+	const struct dr_recipe *rc = &dt->view->recipe;
+
+	if (READ_ONCE(dt->s->mode) == DELTAREC_FAIL) {
 		deltarec_reply(out, DR_MODE_FAIL);
+		return;
+	}
+	deltarec_reply(out, "%u %u ", rc->epoch, rc->rules.nr);
+	if (rc->rules.nr)
+		deltarec_reply(out, "%lld", atomic64_read(&dt->view->mixed));
 	else
-		deltarec_reply(out, "%u 0 " DR_WORD_NONE,
-			       dt->view->recipe.epoch);
+		deltarec_reply(out, DR_WORD_NONE);
 }
 
 static void view_table(const struct deltarec *dt, struct deltarec_reply *out)
 {
+	const struct dr_recipe *rc = &dt->view->recipe;
 	dev_t dev = deltarec_store_dev(dt->s);
+	u32 i, shift = dt->s->block_shift;
 
-	deltarec_reply(out, "%u:%u %u", MAJOR(dev), MINOR(dev),
-		       dt->view->recipe.epoch);
+	deltarec_reply(out, "%u:%u %u", MAJOR(dev), MINOR(dev), rc->epoch);
+	if (rc->rules.nr)
+		deltarec_reply(out, " %u", rc->rules.nr);
+	for (i = 0; i < rc->rules.nr; i++) {
+		const struct dr_rule *rule = rc->rules.rule + i;
+		u64 start = rule->block << shift;
+
+		deltarec_reply(out, " %llu %llu %u %u %s", start,
+			       min_t(u64, rule->len << shift,
+				     dt->ti->len - start),
+			       rule->from, rule->to, rule->drop_later ?
+			       DR_WORD_DROP_LATER : DR_WORD_KEEP_LATER);
+	}
 }
 
 static void view_ima(const struct deltarec *dt, struct deltarec_reply *out)
@@ -197,8 +292,9 @@ static void view_ima(const struct deltarec *dt, struct deltarec_reply *out)
 		       type->version[2]);
 	deltarec_reply(out, ",origin_device_name=%s,delta_device_name=%s",
 		       dt->origin->name, dt->delta->name);
-	deltarec_reply(out, ",delta_uuid=%pU,epoch=%u;", dt->s->st.uuid,
-		       dt->view->recipe.epoch);
+	deltarec_reply(out, ",delta_uuid=%pU,epoch=%u,rules=%u;",
+		       dt->s->st.uuid, dt->view->recipe.epoch,
+		       dt->view->recipe.rules.nr);
 }
 
 static void view_status(struct dm_target *ti, status_type_t type,

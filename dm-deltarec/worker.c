@@ -118,8 +118,8 @@ void deltarec_replay_update(struct deltarec_store *s)
 	spin_lock_irq(&s->lock);
 	if (rp)
 		s->replay = (struct deltarec_replay_info){
-			.epoch = rp->epoch, .rules = rp->nr_rules,
-			.done = rp->done, .queued = rp->nr_rules,
+			.epoch = rp->epoch, .rules = rp->rules.nr,
+			.done = rp->done, .queued = rp->rules.nr,
 		};
 	else
 		s->replay = (struct deltarec_replay_info){};
@@ -163,7 +163,7 @@ static bool run_replay(struct deltarec_store *s)
 	bool more;
 	int r;
 
-	if (!rp || rp->committing || rp->done == rp->nr_rules)
+	if (!rp || rp->committing || rp->done == rp->rules.nr)
 		return false;
 	down_read(&s->epochs);
 	r = dr_replay_step(&s->st);

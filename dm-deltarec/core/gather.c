@@ -9,6 +9,10 @@
  */
 #include "recover.h"
 
+#ifndef WINDOW	/* tests make it small */
+#define WINDOW	2048u
+#endif
+
 static void sort_ranges(struct dr_range *a, u32 n)
 {
 	u32 gap, i, j;
@@ -121,4 +125,50 @@ int dr_gather(struct dr_store *st, const struct dr_root *index,
 		out[w.n - 1].len = w.limit - out[w.n - 1].block;
 	*cursor = w.limit;
 	return w.n;
+}
+
+int dr_walk_init(struct dr_walk *w)
+{
+	const struct dr_env *env = &w->st->env;
+	int r;
+
+	w->window = env->alloc(env->ctx, WINDOW * sizeof(*w->window));
+	if (!w->window)
+		return -ENOMEM;
+	r = dr_cursor_init(&w->map, env, w->st->uuid, &dr_tree_map,
+			   &w->st->map);
+	if (r) {
+		env->free(env->ctx, w->window);
+		w->window = NULL;
+	}
+	return r;
+}
+
+void dr_walk_exit(struct dr_walk *w)
+{
+	if (!w->window)
+		return;
+	dr_cursor_exit(&w->map);
+	w->st->env.free(w->st->env.ctx, w->window);
+	w->window = NULL;
+}
+
+int dr_walk_window(struct dr_walk *w, u64 *cursor, u64 end)
+{
+	u64 pos;
+	int n, i, r;
+
+	n = dr_gather(w->st, &w->st->index, w->wanted, w->arg, cursor, end,
+		      w->window, WINDOW);
+	if (n < 0)
+		return n;
+	for (i = 0; i < n; i++) {
+		pos = w->window[i].block;
+		r = w->visit(w, &pos, pos + w->window[i].len);
+		if (r == 1)
+			*cursor = pos;
+		if (r)
+			return r;
+	}
+	return 0;
 }

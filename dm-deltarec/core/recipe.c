@@ -1,24 +1,190 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * recipe.c - see recipe.h.
+ * recipe.c - what rules leave of a block, and looking at the past (recipe.h).
  */
 #include "recipe.h"
 
-/* Holding the origin is not needed: it cannot be dropped. */
-static void hold(struct dr_store *st, u32 epoch)
-{
-	struct dr_epoch *e = dr_epochs_find(&st->epochs, epoch);
+/* --- rules ----------------------------------------------------------------- */
 
-	if (e)
-		e->held++;
+/* The newest epoch with a record below @e on a lineage */
+static const struct dr_epoch *record_below(const struct dr_store *st,
+					   const struct dr_lineage *l, u32 e)
+{
+	u32 i = dr_epochs_from(&st->epochs, e);
+
+	while (i--)
+		if (dr_lineage_has(l, st->epochs.e[i].id))
+			return st->epochs.e + i;
+	return NULL;
 }
 
-static void let_go(struct dr_store *st, u32 epoch)
+int dr_rule_make(const struct dr_store *st, const struct dr_lineage *l,
+		 u32 epoch, struct dr_rule *rule, u64 sector, u64 sectors,
+		 u32 from, u32 to, bool drop_later)
+{
+	const struct dr_epoch *f = dr_epochs_find(&st->epochs, from);
+	const struct dr_epoch *t = dr_epochs_find(&st->epochs, to), *before;
+	u32 per = st->slot_blocks * DR_BLOCK_SECTORS;
+
+	if (!sectors || from > to)
+		return -EINVAL;
+	if (sector >= st->origin_sectors ||
+	    sectors > st->origin_sectors - sector)
+		return -ERANGE;
+	if (!f || !t || f->state != DR_EPOCH_SEALED ||
+	    t->state != DR_EPOCH_SEALED || to > epoch ||
+	    !dr_lineage_has(l, from) || !dr_lineage_has(l, to))
+		return -ENOENT;
+	/* What was there before must still be known. */
+	before = record_below(st, l, from);
+	if ((before && before->state == DR_EPOCH_DROPPED) ||
+	    (f->flags & DR_EPOCH_CUT))
+		return -ENODATA;
+	rule->block = div_u64(sector, per);
+	rule->len = div_u64(sector + sectors + per - 1, per) - rule->block;
+	rule->from = from;
+	rule->to = to;
+	rule->before = before ? before->id : DR_BASE_EPOCH;
+	rule->drop_later = drop_later;
+	return 0;
+}
+
+/* --- the judgement --------------------------------------------------------- */
+
+/* Highest epoch of the lineage below @e; 0: the origin */
+static u32 below(const struct dr_lineage *l, u32 e)
+{
+	if (e > 1 && dr_lineage_has(l, e - 1))
+		return e - 1;
+	return dr_lineage_below(l, e);
+}
+
+/* Is a version passed over? From the epoch @cut on, all are. */
+static bool excluded(const struct dr_rules *rs, u32 cut, u64 block, u32 epoch)
+{
+	const struct dr_rule *r;
+	u32 pos = 0;
+
+	if (epoch >= cut)
+		return true;
+	if (!epoch)
+		return false;
+	while ((r = dr_rules_next(rs, block, &pos)))
+		if (epoch >= r->from && epoch <= r->to)
+			return true;
+	return false;
+}
+
+static int state_at(const struct dr_judge *j, u32 epoch, u64 block,
+		    struct dr_verdict *v, struct dr_state *s)
+{
+	int r = 0;
+
+	if (epoch)
+		r = j->state(j, epoch, block, v->len, s);
+	else
+		*s = (struct dr_state){ .slot = DR_SLOT_ORIGIN, .len = v->len };
+	if (!r)
+		v->len = min(v->len, s->len);
+	return r;
+}
+
+/*
+ * A rule that drops later writes does so where the block has a version that
+ * it excludes: then nothing from that epoch on counts.
+ */
+static int find_cut(const struct dr_judge *j, u64 block, struct dr_verdict *v,
+		    u32 *cut)
+{
+	const struct dr_rule *rule;
+	struct dr_state s;
+	u32 pos = 0;
+	int r;
+
+	*cut = ~0u;
+	while ((rule = dr_rules_next(j->rules, block, &pos))) {
+		if (!rule->drop_later || rule->from >= *cut)
+			continue;
+		r = state_at(j, rule->to, block, v, &s);
+		if (r)
+			return r;
+		if (s.epoch >= rule->from)
+			*cut = rule->from;
+	}
+	return 0;
+}
+
+/* Is what stays, or what it was merged over, made of excluded bytes? */
+static int find_mixed(const struct dr_judge *j, u64 block, u32 cut,
+		      struct dr_verdict *v)
+{
+	struct dr_state s = v->keep;
+	u32 merged;
+	int r;
+
+	while (s.epoch) {
+		merged = s.flags & DR_MAP_MERGED;
+		r = state_at(j, below(j->lineage, s.epoch), block, v, &s);
+		if (r)
+			return r;
+		if (excluded(j->rules, cut, block, s.epoch)) {
+			v->later = true;
+			v->mixed = merged;
+			break;
+		}
+		if (!merged)
+			break;
+	}
+	return 0;
+}
+
+int dr_judge(const struct dr_judge *j, u64 block, u64 max,
+	     struct dr_verdict *v)
+{
+	u32 cut, pos = 0;
+	int r;
+
+	v->mixed = false;
+	v->later = false;
+	v->len = dr_rules_same(j->rules, block, max);
+	r = find_cut(j, block, v, &cut);
+	if (!r)
+		r = state_at(j, j->epoch, block, v, &v->now);
+	v->keep = v->now;
+	/* Most blocks of a view have no rule. */
+	if (r || !dr_rules_next(j->rules, block, &pos))
+		return r;
+	while (!r && excluded(j->rules, cut, block, v->keep.epoch))
+		r = state_at(j, below(j->lineage, v->keep.epoch), block, v,
+			     &v->keep);
+	return r ? r : find_mixed(j, block, cut, v);
+}
+
+int dr_judge_tree(const struct dr_judge *j, u32 epoch, u64 block, u64 max,
+		  struct dr_state *s)
+{
+	const struct dr_tree_view *t = j->arg;
+
+	return dr_map_state(t->cursor, j->lineage, epoch, block, max,
+			    t->slot_blocks, s);
+}
+
+/* --- an epoch of the past -------------------------------------------------- */
+
+/* The origin needs no holding: it cannot be dropped. */
+static void hold(struct dr_store *st, u32 epoch, int by)
 {
 	struct dr_epoch *e = dr_epochs_find(&st->epochs, epoch);
 
 	if (e)
-		e->held--;
+		e->held += by;
+}
+
+static void hold_rule(struct dr_store *st, const struct dr_rule *rule, int by)
+{
+	hold(st, rule->from, by);
+	hold(st, rule->to, by);
+	hold(st, rule->before, by);
 }
 
 int dr_recipe_open(struct dr_store *st, struct dr_recipe *rc, u32 epoch)
@@ -37,27 +203,78 @@ int dr_recipe_open(struct dr_store *st, struct dr_recipe *rc, u32 epoch)
 	if (!rc->lineage)
 		return -ENOMEM;
 	rc->epoch = epoch;
-	hold(st, epoch);
+	hold(st, epoch, 1);
 	return 0;
+}
+
+int dr_recipe_add(struct dr_store *st, struct dr_recipe *rc, u64 sector,
+		  u64 sectors, u32 from, u32 to, bool drop_later)
+{
+	struct dr_rule rule;
+	s64 r;
+
+	r = dr_rule_make(st, rc->lineage, rc->epoch, &rule, sector, sectors,
+			 from, to, drop_later);
+	if (!r)
+		r = dr_rules_add(&rc->rules, &st->env, &rule);
+	if (r < 0)
+		return r;
+	hold_rule(st, &rule, 1);
+	return 0;
+}
+
+int dr_recipe_ready(struct dr_store *st, struct dr_recipe *rc)
+{
+	return dr_rules_sort(&rc->rules, &st->env);
 }
 
 void dr_recipe_close(struct dr_store *st, struct dr_recipe *rc)
 {
+	u32 i;
+
 	if (!rc->lineage)
 		return;
-	let_go(st, rc->epoch);
+	for (i = 0; i < rc->rules.nr; i++)
+		hold_rule(st, rc->rules.rule + i, -1);
+	hold(st, rc->epoch, -1);
+	dr_rules_exit(&rc->rules, &st->env);
 	st->env.free(st->env.ctx, rc->lineage);
 	rc->lineage = NULL;
 }
 
+struct peek_arg {
+	const struct dr_env *env;
+	const struct dr_snap *snap;
+	struct dr_want *want;
+	u32 slot_blocks;
+};
+
+static int judge_peek(const struct dr_judge *j, u32 epoch, u64 block, u64 max,
+		      struct dr_state *s)
+{
+	const struct peek_arg *p = j->arg;
+
+	return dr_map_lookup(p->env, p->snap, j->lineage, epoch, block, max,
+			     p->slot_blocks, s, p->want);
+}
+
 int dr_recipe_lookup(const struct dr_env *env, const struct dr_snap *snap,
 		     const struct dr_recipe *rc, u64 block, u64 max,
-		     u32 slot_blocks, struct dr_state *s,
+		     u32 slot_blocks, struct dr_state *s, bool *mixed,
 		     struct dr_want *want)
 {
-	if (rc->epoch != DR_BASE_EPOCH)
-		return dr_map_lookup(env, snap, rc->lineage, rc->epoch, block,
-				     max, slot_blocks, s, want);
-	*s = (struct dr_state){ .slot = DR_SLOT_ORIGIN, .len = max };
+	struct peek_arg arg = { env, snap, want, slot_blocks };
+	struct dr_judge j = {
+		.rules = &rc->rules, .lineage = rc->lineage,
+		.epoch = rc->epoch, .state = judge_peek, .arg = &arg,
+	};
+	struct dr_verdict v;
+	int r = dr_judge(&j, block, max, &v);
+
+	if (r)
+		return r;
+	*s = v.keep;
+	s->len = v.len;
+	*mixed = v.mixed;
 	return 0;
 }

@@ -11,15 +11,7 @@
 #ifndef DR_RECOVER_H
 #define DR_RECOVER_H
 
-#include "store.h"
-
-struct dr_rule {
-	u64 block;		/* first block touched */
-	u64 len;
-	u32 from;		/* versions of epochs from..to are excluded, */
-	u32 to;
-	bool drop_later;	/* and all later ones of those blocks too */
-};
+#include "recipe.h"
 
 /*
  * A replay under way. Its epoch's number was taken DR_REPLAY_GAP ahead, so
@@ -28,10 +20,8 @@ struct dr_rule {
 struct dr_replay {
 	u32 epoch;
 	u32 since;		/* writes that it began without are in >= since */
-	struct dr_rule *rule;
-	u32 nr_rules;
-	u32 max_rules;
-	u32 done;		/* rules already computed */
+	struct dr_rules rules;
+	u32 done;		/* of them, already computed */
 	u64 at_block;		/* where in the next one */
 	bool committing;	/* computing what was written since */
 	struct dr_plan *plan;
@@ -45,9 +35,15 @@ struct dr_replay {
  */
 s64 dr_replay_begin(struct dr_store *st);
 
-/* Sectors to the blocks of a rule. 0 or -EINVAL, -ENOENT (epochs), -ERANGE */
-int dr_rule_make(const struct dr_store *st, struct dr_rule *rule, u64 sector,
-		 u64 sectors, u32 from, u32 to, bool drop_later);
+/* A rule for the head, see dr_rule_make() */
+static inline int dr_replay_make_rule(const struct dr_store *st,
+				      struct dr_rule *rule, u64 sector,
+				      u64 sectors, u32 from, u32 to,
+				      bool drop_later)
+{
+	return dr_rule_make(st, st->lineage, st->head, rule, sector, sectors,
+			    from, to, drop_later);
+}
 
 /* Add a rule. Return: their number; -ENXIO: no replay is open; -ENOSPC. */
 s64 dr_replay_rule(struct dr_store *st, const struct dr_rule *rule);
@@ -102,21 +98,43 @@ int dr_reclaim_step(struct dr_store *st);
  */
 u32 dr_reclaim_pending(const struct dr_store *st);
 
+struct dr_range {
+	u64 block;
+	u64 len;
+};
+
 /*
  * gather.c: the blocks in [*cursor, end) that epochs with a mark were written
  * in, as sorted runs that do not overlap, at most @max; *@cursor is where to
  * go on, or @end. @wanted says whether an epoch counts.
  * Return: number of runs or a negative errno.
  */
-struct dr_range;
 int dr_gather(struct dr_store *st, const struct dr_root *index,
 	      bool (*wanted)(void *arg, const struct dr_epoch *e), void *arg,
 	      u64 *cursor, u64 end, struct dr_range *out, u32 max);
 
-struct dr_range {
-	u64 block;
-	u64 len;
+/* Going through those blocks, with a cursor over the map */
+struct dr_walk {
+	struct dr_store *st;
+	struct dr_cursor map;
+	struct dr_range *window;
+	bool (*wanted)(void *arg, const struct dr_epoch *e);
+	/*
+	 * What to do with a run [*@pos, @end): 0 go on; 1 enough for now,
+	 * *@pos being where to go on; or an error.
+	 */
+	int (*visit)(struct dr_walk *w, u64 *pos, u64 end);
+	void *arg;		/* for both */
 };
+
+/* @w: st, wanted, visit and arg are set. May sleep. */
+int dr_walk_init(struct dr_walk *w);
+/*
+ * A bounded stretch of [*cursor, end); *@cursor is where to go on. Return: 0,
+ * or what visit() said.
+ */
+int dr_walk_window(struct dr_walk *w, u64 *cursor, u64 end);
+void dr_walk_exit(struct dr_walk *w);
 
 /**
  * dr_diff() - blocks whose state differs between two epochs

@@ -98,6 +98,21 @@ static void open_head(struct dr_store *st, u32 parent, u8 how, u32 prev,
 	st->head_blocks = 0;
 }
 
+/*
+ * The head has moved onto the lineage @l. Return: what is to be freed once the
+ * lock is let go of; what readers may still have is in lineage_old.
+ */
+static struct dr_lineage *switch_lineage(struct dr_store *st,
+					 struct dr_lineage *l)
+{
+	struct dr_lineage *unused = st->lineage_next;
+
+	st->lineage_old = st->lineage;
+	st->lineage = l;
+	st->lineage_next = NULL;
+	return unused;
+}
+
 static bool label_taken(const struct dr_store *st, const char *label)
 {
 	u32 i;
@@ -131,11 +146,8 @@ s64 dr_store_seal(struct dr_store *st, const char *label, u16 flags, s64 now)
 		flags);
 	seal_head(st, label, flags, now);
 	open_head(st, sealed, DR_MADE_BY_CHECKPOINT, 0, now);
-	if (st->lineage_next) {
-		st->lineage_old = st->lineage;
-		st->lineage = st->lineage_next;
-		st->lineage_next = NULL;
-	}
+	if (st->lineage_next)
+		switch_lineage(st, st->lineage_next);
 	st->ctl_state = DR_CTL_DRAINING;
 	return sealed;
 }
@@ -185,10 +197,7 @@ s64 dr_store_rollback(struct dr_store *st, u32 epoch, s64 now)
 	ctl_set(st, DR_CTL_ROLLBACK, sealed, st->next_epoch, epoch, now, "", 0);
 	seal_head(st, "", 0, now);
 	open_head(st, epoch, DR_MADE_BY_ROLLBACK, sealed, now);
-	st->lineage_old = st->lineage;
-	st->lineage = swap;
-	unused = st->lineage_next;
-	st->lineage_next = NULL;
+	unused = switch_lineage(st, swap);
 	ctl_ready(st);
 	env->unlock(env->ctx);
 	env->free(env->ctx, unused);
@@ -216,10 +225,7 @@ int dr_store_open_replay(struct dr_store *st, u32 epoch, s64 now)
 	ctl_set(st, DR_CTL_REPLAY, sealed, st->next_epoch, epoch, now, "", 0);
 	seal_head(st, "", 0, now);
 	open_head(st, epoch, DR_MADE_BY_REPLAY, sealed, now);
-	st->lineage_old = st->lineage;
-	st->lineage = l;
-	unused = st->lineage_next;
-	st->lineage_next = NULL;
+	unused = switch_lineage(st, l);
 	ctl_ready(st);
 	env->unlock(env->ctx);
 	env->free(env->ctx, unused);

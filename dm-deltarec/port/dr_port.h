@@ -16,7 +16,14 @@
 #include <linux/crc32c.h>
 #include <linux/math64.h>
 #include <linux/overflow.h>
+#include <linux/sort.h>
 #include <asm/byteorder.h>
 #include <asm/barrier.h>
+
+static inline void dr_sort(void *base, size_t nr, size_t size,
+			   int (*cmp)(const void *a, const void *b))
+{
+	sort(base, nr, size, cmp, NULL);
+}
 
 #endif

@@ -32,6 +32,7 @@ static void check_store(struct model *m)
 
 static void close_store(struct model *m)
 {
+	close_views(m);
 	dr_replay_end(m->st);
 	dr_store_close(m->st);
 	io_forget(m);

@@ -120,7 +120,7 @@ static int journal_some(struct model *m)
 
 static int diff_some(struct model *m)
 {
-	u32 a = random_sealed(m, false), b = random_sealed(m, false);
+	u32 a = random_sealed(m, 0), b = random_sealed(m, 0);
 	int r = ctl_pump(m);
 
 	if (!r)
@@ -149,7 +149,7 @@ static const struct {
 	{ journal_some, 8 }, { make_room, 6 }, { op_checkpoint, 14 },
 	{ op_rollback, 4 }, { op_replay, 10 }, { op_drop, 5 },
 	{ op_reclaim, 4 }, { op_reopen, 1 }, { op_grow, 1 },
-	{ diff_some, 3 }, { op_note, 4 },
+	{ diff_some, 3 }, { op_note, 4 }, { op_view, 12 }, { op_purge, 4 },
 };
 
 static void pick_profile(struct model *m)
@@ -191,13 +191,15 @@ static int one_op(struct model *m)
 
 static void finish(struct model *m)
 {
-	u32 a = random_sealed(m, false), b = random_sealed(m, false);
+	u32 a = random_sealed(m, 0), b = random_sealed(m, 0);
 
 	m->disk.die_at = 0;
 	if (ctl_pump(m) || io_drain(m, ~0ULL) || merge_all(m) ||
 	    release(m) || flush_all(m))
 		fail(m, "the end");
 	verify_head(m);
+	verify_views(m);
+	close_views(m);
 	verify_epochs(m);
 	verify_notes(m);
 	verify_diff(m, a, b);
@@ -224,6 +226,8 @@ static void run_history(struct model *m)
 			crash_and_open(m);
 		else if (chance(&m->rng, 10))
 			verify_head(m);
+		else if (chance(&m->rng, 10))
+			verify_views(m);
 	}
 	m->nr_ops = n + 1;
 	if (chance(&m->rng, 30))

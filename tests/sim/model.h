@@ -42,6 +42,17 @@ enum pend_kind {		/* control record that is not durable yet */
 	PEND_ABORT,
 };
 
+struct view {			/* somebody who looks at the past */
+	struct dr_recipe rc;
+	u64 *val;		/* what each sector shows; NULL: not open */
+};
+
+struct or_rules {		/* what the oracle needs to know of a recipe */
+	u32 epoch;
+	const struct dr_rule *rule;
+	u32 nr;
+};
+
 struct model {
 	u64 seed;
 	struct rng rng;
@@ -52,7 +63,7 @@ struct model {
 	struct dr_store *st;
 	struct oracle o;
 	u32 spb;		/* sectors in a block */
-	u32 percent[17];	/* profile: weights of the operations */
+	u32 percent[20];	/* profile: weights of the operations */
 	u32 mem_max;
 	u32 tight;		/* blocks for data in each session; 0: all */
 	u32 lazy;		/* percent: how seldom merges are made */
@@ -83,6 +94,7 @@ struct model {
 
 	struct dr_rule rule[16];	/* of the open replay */
 	u32 nr_rules;
+	struct view view[3];
 	bool clean_replay;	/* nothing written since it began */
 	struct or_note replay_note;	/* of its epoch */
 	u32 note_epoch;		/* whose note is being replaced, 0: none */
@@ -153,6 +165,7 @@ int op_rollback(struct model *m);
 int op_replay(struct model *m);
 int op_drop(struct model *m);
 int op_reclaim(struct model *m);
+int op_purge(struct model *m);
 int op_grow(struct model *m);
 
 /* notes.c */
@@ -163,6 +176,20 @@ void adopt_note(struct model *m);
 
 void ctl_done(struct model *m);
 void sync_gone(struct model *m);
+
+/* view.c */
+int op_view(struct model *m);
+/* Newest version that no rule passes over; NULL: the origin's */
+const struct or_ver *survivor(const struct model *m, const struct or_rules *rs,
+			      u64 block);
+/* 0, -ENOENT, -ENODATA */
+int random_rule(struct model *m, const struct dr_lineage *l, u32 epoch,
+		struct dr_rule *rule);
+void verify_views(struct model *m);
+void verify_preview(struct model *m, u32 sealed, u32 replay, u64 mixed);
+void open_views(struct model *m);
+void close_views(struct model *m);
+bool is_viewed(const struct model *m, u32 epoch);
 
 /* crash.c */
 int op_reopen(struct model *m);
@@ -175,6 +202,7 @@ void verify_epochs(struct model *m);
 void verify_diff(struct model *m, u32 from, u32 to);
 void verify_space(struct model *m);
 void verify_metadata(struct model *m);
-u32 random_sealed(struct model *m, bool lineage_only);
+/* One that @from descends from, or any (0). Return: 0 if there is none */
+u32 random_sealed(struct model *m, u32 from);
 
 #endif

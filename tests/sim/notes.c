@@ -21,7 +21,7 @@ int op_note(struct model *m)
 {
 	struct or_note note = { .seed = m->nr_ops + (m->seed << 8) + 1 };
 	bool building = m->st->replay && chance(&m->rng, 50);
-	u32 id = building ? m->st->replay->epoch : random_sealed(m, false);
+	u32 id = building ? m->st->replay->epoch : random_sealed(m, 0);
 	u8 data[LEN_MAX];
 	int r = 0;
 

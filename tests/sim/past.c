@@ -93,7 +93,7 @@ int op_checkpoint(struct model *m)
 }
 
 /* A sealed, retained epoch or 0 */
-u32 random_sealed(struct model *m, bool lineage_only)
+u32 random_sealed(struct model *m, u32 from)
 {
 	u32 i, n = 0, id = 0;
 
@@ -102,7 +102,7 @@ u32 random_sealed(struct model *m, bool lineage_only)
 
 		if (!e->sealed || e->dropped ||
 		    (m->pend == PEND_DROP && m->pend_other == e->id) ||
-		    (lineage_only && !or_descends(&m->o, m->st->head, e->id)))
+		    (from && !or_descends(&m->o, from, e->id)))
 			continue;
 		if (!rnd(&m->rng, ++n))
 			id = e->id;
@@ -122,7 +122,7 @@ static int quiesce(struct model *m)
 
 int op_rollback(struct model *m)
 {
-	u32 to = random_sealed(m, false), sealed = m->st->head;
+	u32 to = random_sealed(m, 0), sealed = m->st->head;
 	s64 r;
 
 	if (m->st->replay)
@@ -161,24 +161,12 @@ static int replay_begin(struct model *m)
 
 static int replay_rule(struct model *m)
 {
-	u32 from = random_sealed(m, true), to = random_sealed(m, true);
-	u64 start = rnd(&m->rng, m->o.nr_sectors), len;
 	struct dr_rule *rule = m->rule + m->nr_rules;
 	s64 r;
 
-	if (!from || m->nr_rules == ARRAY_SIZE(m->rule))
+	if (m->nr_rules == ARRAY_SIZE(m->rule) ||
+	    random_rule(m, m->st->lineage, m->st->head, rule))
 		return 0;
-	len = 1 + rnd(&m->rng, m->o.nr_sectors - start);
-	if (chance(&m->rng, 40)) {
-		start = 0;
-		len = m->o.nr_sectors;
-	}
-	r = dr_rule_make(m->st, rule, start, len, min(from, to), max(from, to),
-			 chance(&m->rng, 35));
-	if (r == -ENODATA)
-		return 0;
-	if (r)
-		fail(m, "rule: %lld", (long long)r);
 	r = dr_replay_rule(m->st, rule);
 	if (r != ++m->nr_rules)
 		fail(m, "rule: %lld", (long long)r);
@@ -207,50 +195,6 @@ static int replay_step(struct model *m)
 	return r < 0 ? r : 0;
 }
 
-static bool excluded(const struct model *m, u64 block, u32 epoch, u32 cut)
-{
-	u32 i;
-
-	if (epoch >= cut)
-		return true;
-	for (i = 0; i < m->nr_rules; i++)
-		if (block - m->rule[i].block < m->rule[i].len &&
-		    epoch >= m->rule[i].from && epoch <= m->rule[i].to)
-			return true;
-	return false;
-}
-
-/* First epoch from which on a block loses everything */
-static u32 cut_of(const struct model *m, u64 block)
-{
-	const struct or_epoch *e;
-	u32 i, cut = ~0u;
-
-	for (e = or_find(&m->o, m->st->head); e;
-	     e = or_find(&m->o, e->parent)) {
-		if (!e->ver[block])
-			continue;
-		for (i = 0; i < m->nr_rules; i++)
-			if (m->rule[i].drop_later &&
-			    block - m->rule[i].block < m->rule[i].len &&
-			    e->id >= m->rule[i].from && e->id <= m->rule[i].to)
-				cut = min(cut, m->rule[i].from);
-	}
-	return cut;
-}
-
-/* What the replay leaves of a block: newest version that is not excluded */
-static const struct or_ver *survivor(const struct model *m, u64 block)
-{
-	const struct or_epoch *e;
-	u32 cut = cut_of(m, block);
-
-	for (e = or_find(&m->o, m->st->head); e; e = or_find(&m->o, e->parent))
-		if (e->ver[block] && !excluded(m, block, e->id, cut))
-			return e->ver[block];
-	return NULL;
-}
-
 static u64 slot_of(const struct or_ver *v)
 {
 	return v ? v->slot : DR_SLOT_ORIGIN;
@@ -260,13 +204,14 @@ static u64 slot_of(const struct or_ver *v)
 static u64 or_replay(struct model *m, struct or_epoch *to)
 {
 	struct or_ver *hole = calloc(1, sizeof(*hole) + m->spb * sizeof(u64));
+	struct or_rules rs = { m->st->head, m->rule, m->nr_rules };
 	const struct or_ver *v;
 	u64 b, n = 0;
 	u32 i;
 
 	hole->slot = DR_SLOT_ORIGIN;
 	for (b = 0; b < m->o.nr_blocks; b++) {
-		v = survivor(m, b);
+		v = survivor(m, &rs, b);
 		if (slot_of(v) == slot_of(or_state(&m->o, m->st->head, b)))
 			continue;
 		for (i = 0; i < m->spb; i++)
@@ -332,6 +277,7 @@ static int replay_commit(struct model *m)
 	if (changed != n || (counted != ~0ULL && counted != changed))
 		fail(m, "replay changed %llu, counted %llu, should be %llu",
 		     ull(changed), ull(counted), ull(n));
+	verify_preview(m, sealed, id, m->st->replay->mixed);
 	return ctl_pump(m);
 }
 
@@ -375,24 +321,33 @@ int op_replay(struct model *m)
 
 /* --- drop, reclaim, grow ------------------------------------------------- */
 
-int op_drop(struct model *m)
+static int drop_one(struct model *m, u32 id)
 {
-	u32 id = random_sealed(m, false);
-	int r;
+	int r = ctl_pump(m);
 
-	if (!id || m->st->replay)
-		return 0;
-	r = ctl_pump(m);
 	if (r)
 		return r;
 	lock(m);
 	r = dr_store_drop(m->st, id);
 	unlock(m);
-	if (r)
+	if (r == -ETXTBSY && is_viewed(m, id))
+		return 0;
+	if (r || is_viewed(m, id))
 		fail(m, "drop %u: %d", id, r);
 	say(m, "drop %u", id);
 	pend(m, PEND_DROP, 0, id);
-	return chance(&m->rng, 50) ? ctl_pump(m) : 0;
+	return 0;
+}
+
+int op_drop(struct model *m)
+{
+	u32 id = random_sealed(m, 0);
+	int r;
+
+	if (!id || m->st->replay)
+		return 0;
+	r = drop_one(m, id);
+	return !r && chance(&m->rng, 50) ? ctl_pump(m) : r;
 }
 
 /* Nobody who is retained may see what an epoch that is gone had. */
@@ -430,9 +385,8 @@ void sync_gone(struct model *m)
 	}
 }
 
-int op_reclaim(struct model *m)
+static int reclaim_some(struct model *m, u32 n)
 {
-	u32 n = chance(&m->rng, 50) ? 1 : 1000;
 	int r, more = 1;
 
 	while (more && n--) {
@@ -452,6 +406,37 @@ int op_reclaim(struct model *m)
 		sync_gone(m);
 	}
 	return 0;
+}
+
+int op_reclaim(struct model *m)
+{
+	return reclaim_some(m, chance(&m->rng, 50) ? 1 : 1000);
+}
+
+/* What is held is all that is left; and is it enough? */
+int op_purge(struct model *m)
+{
+	u32 i, nr = 0, id[64];
+	int r;
+
+	if (m->st->replay)
+		return 0;
+	r = ctl_pump(m);
+	if (r)
+		return r;
+	open_views(m);
+	for (i = 0; i < m->o.nr && nr < ARRAY_SIZE(id); i++)
+		if (m->o.e[i]->sealed && !m->o.e[i]->dropped)
+			id[nr++] = m->o.e[i]->id;
+	for (i = 0; !r && i < nr; i++)
+		r = drop_one(m, id[i]);
+	if (!r)
+		r = ctl_pump(m);
+	if (!r)
+		r = reclaim_some(m, ~0u);
+	if (!r)
+		verify_views(m);
+	return dead(m) ? -EIO : r;
 }
 
 int op_grow(struct model *m)

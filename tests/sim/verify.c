@@ -88,6 +88,8 @@ static void verify_records(struct model *m)
 		if (x->sealed && !x->dropped && e->state != DR_EPOCH_SEALED &&
 		    !(m->pend == PEND_DROP && m->pend_other == x->id))
 			fail(m, "epoch %u: state %u", x->id, e->state);
+		if (e->held && !is_viewed(m, x->id))
+			fail(m, "epoch %u: held by nobody", x->id);
 		if (e->parent != x->parent)
 			fail(m, "epoch %u: parent %u, should be %u", x->id,
 			     e->parent, x->parent);

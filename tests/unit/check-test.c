@@ -62,7 +62,7 @@ static int use(void)
 		r = dr_diff(&s->st, 1, s->st.head, 0, out, 8, &next);
 	r = min(r, 0);
 	if (!r && dr_replay_begin(&s->st) > 0) {
-		if (!dr_rule_make(&s->st, &rule, 0, 10000, 1, 50, true))
+		if (!dr_replay_make_rule(&s->st, &rule, 0, 10000, 1, 50, true))
 			dr_replay_rule(&s->st, &rule);
 		r = dr_replay_step(&s->st);
 		dr_store_release(&s->st, false);

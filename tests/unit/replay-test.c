@@ -29,8 +29,8 @@ static void rule(u64 block, u64 len, u32 from, u32 to, bool drop_later)
 {
 	struct dr_rule r;
 
-	assert_int_equal(dr_rule_make(&s->st, &r, block * 8, len * 8, from, to,
-				      drop_later), 0);
+	assert_int_equal(dr_replay_make_rule(&s->st, &r, block * 8, len * 8,
+					     from, to, drop_later), 0);
 	assert_true(dr_replay_rule(&s->st, &r) > 0);
 }
 
@@ -170,7 +170,7 @@ static void a_partial_write_over_a_bad_one_is_mixed(void **state)
 	mem_checkpoint(s, "");
 	mem_write_flags(s, 10, DR_MAP_MERGED);
 	begin_replay();
-	assert_int_equal(dr_rule_make(&s->st, &r, 0, H_BLOCKS * 8, 2, 2, false),
+	assert_int_equal(dr_replay_make_rule(&s->st, &r, 0, H_BLOCKS * 8, 2, 2, false),
 			 0);
 	assert_int_equal(dr_replay_count(&s->st, &r, 0, &count), 0);
 	assert_int_equal(count.mixed, 1);
@@ -201,25 +201,25 @@ static void rules_say_what_is_wrong(void **state)
 	mem_rollback(s, 1);		/* 2, 3 abandoned; head 4 */
 	mem_write(s, 3, 1);
 	mem_checkpoint(s, "");
-	assert_int_equal(dr_rule_make(&s->st, &r, 0, 0, 1, 1, false), -EINVAL);
-	assert_int_equal(dr_rule_make(&s->st, &r, 0, 8, 4, 1, false), -EINVAL);
-	assert_int_equal(dr_rule_make(&s->st, &r, end, 1, 1, 1, false),
+	assert_int_equal(dr_replay_make_rule(&s->st, &r, 0, 0, 1, 1, false), -EINVAL);
+	assert_int_equal(dr_replay_make_rule(&s->st, &r, 0, 8, 4, 1, false), -EINVAL);
+	assert_int_equal(dr_replay_make_rule(&s->st, &r, end, 1, 1, 1, false),
 			 -ERANGE);
-	assert_int_equal(dr_rule_make(&s->st, &r, end - 1, 2, 1, 1, false),
+	assert_int_equal(dr_replay_make_rule(&s->st, &r, end - 1, 2, 1, 1, false),
 			 -ERANGE);
-	assert_int_equal(dr_rule_make(&s->st, &r, 0, ~0ULL, 1, 1, false),
+	assert_int_equal(dr_replay_make_rule(&s->st, &r, 0, ~0ULL, 1, 1, false),
 			 -ERANGE);
-	assert_int_equal(dr_rule_make(&s->st, &r, 0, 8, 2, 2, false), -ENOENT);
-	assert_int_equal(dr_rule_make(&s->st, &r, 0, 8, 5, 5, false), -ENOENT);
-	assert_int_equal(dr_rule_make(&s->st, &r, 0, 8, 0, 1, false), -ENOENT);
-	assert_int_equal(dr_rule_make(&s->st, &r, 7, 2, 1, 4, false), 0);
+	assert_int_equal(dr_replay_make_rule(&s->st, &r, 0, 8, 2, 2, false), -ENOENT);
+	assert_int_equal(dr_replay_make_rule(&s->st, &r, 0, 8, 5, 5, false), -ENOENT);
+	assert_int_equal(dr_replay_make_rule(&s->st, &r, 0, 8, 0, 1, false), -ENOENT);
+	assert_int_equal(dr_replay_make_rule(&s->st, &r, 7, 2, 1, 4, false), 0);
 	assert_true(r.block == 0 && r.len == 2);
 	mem_drop(s, 1);
-	assert_int_equal(dr_rule_make(&s->st, &r, 0, 8, 4, 4, false), -ENODATA);
+	assert_int_equal(dr_replay_make_rule(&s->st, &r, 0, 8, 4, 4, false), -ENODATA);
 	/* Also when nothing is left of the one that was dropped */
 	mem_reclaim(s);
 	assert_null(dr_epochs_find(&s->st.epochs, 1));
-	assert_int_equal(dr_rule_make(&s->st, &r, 0, 8, 4, 4, false), -ENODATA);
+	assert_int_equal(dr_replay_make_rule(&s->st, &r, 0, 8, 4, 4, false), -ENODATA);
 	h_end(&h);
 }
 
@@ -422,9 +422,9 @@ static void a_replay_that_failed_starts_over(void **state)
 	mem_checkpoint(&m, "");
 	mem_merge(&m);
 	assert_true(dr_replay_begin(&m.st) > 0);
-	assert_int_equal(dr_rule_make(&m.st, &one, 40, 8, bad, bad, false), 0);
+	assert_int_equal(dr_replay_make_rule(&m.st, &one, 40, 8, bad, bad, false), 0);
 	assert_int_equal(dr_replay_rule(&m.st, &one), 1);
-	assert_int_equal(dr_rule_make(&m.st, &one, 56000, 8, bad, bad, false),
+	assert_int_equal(dr_replay_make_rule(&m.st, &one, 56000, 8, bad, bad, false),
 			 0);
 	assert_int_equal(dr_replay_rule(&m.st, &one), 2);
 	for (i = 1; r < 0; i++) {

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef uint8_t u8;
@@ -58,6 +59,12 @@ static inline u64 div64_u64_rem(u64 a, u64 b, u64 *rem)
 {
 	*rem = a % b;
 	return a / b;
+}
+
+static inline void dr_sort(void *base, size_t nr, size_t size,
+			   int (*cmp)(const void *a, const void *b))
+{
+	qsort(base, nr, size, cmp);
 }
 
 u32 crc32c(u32 crc, const void *data, size_t len);

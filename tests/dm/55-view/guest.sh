@@ -4,8 +4,8 @@
 # shellcheck source=tests/dm/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-make_pair 24 256 --block-size 4K
-sectors=$((24 * 2048))
+make_pair 8 256 --block-size 4K
+sectors=$((8 * 2048))
 open_pair v cache_mb=8
 dev=$(dev_of v)
 
@@ -33,14 +33,13 @@ all() {
 	done
 }
 
-# refuse ERROR TEXT ARGUMENT...: such a view is refused, with that reason
+# refuse ERROR TEXT ARGUMENT...: such a view is refused, and the log says why
 refuse() {
-	local before
+	local out
 
-	before=$(facts v)
-	cmd_fails - "$1" dmsetup create -r bad --table "0 ${len:-$sectors} deltarec-view ${*:3}"
-	like "$(dmesg | grep 'deltarec-view: ' | tail -n 1)" "$2" "... and the log says why"
-	is "$(facts v)" "$before" "... and nothing has changed"
+	out=$(dmsetup create -r bad --table "0 ${len:-$sectors} deltarec-view ${*:3}" 2>&1)
+	like "$out$(dmesg | grep 'deltarec-view: ' | tail -n 1)" "failed: $1.*deltarec-view: .*$2" \
+		"refused: ${*:3}"
 }
 
 # --- each epoch, while the head is written --------------------------------------------------
@@ -48,7 +47,7 @@ refuse() {
 cp "$origin" image.0
 cp image.0 image
 for e in 1 2 3 4; do
-	ok "random operations $e" fsx-lite -b -d -B 4096 -N 120 -S "$e" -m image "$dev"
+	ok "random operations $e" fsx-lite -b -d -B 4096 -N 80 -S "$e" -m image "$dev"
 	is "$(checkpoint v)" "$e" "epoch $e"
 	cp image image.$e
 done
@@ -67,9 +66,9 @@ is "$(dmsetup table e3)" "0 $sectors deltarec-view $(dmsetup info -c --noheading
 	"its table"
 
 fio --name=head --filename="$dev" --direct=1 --rw=randrw --bs=4k --iodepth=8 --ioengine=libaio \
-	--time_based --runtime=6 --eta=never >/dev/null &
+	--time_based --runtime=3 --eta=never >/dev/null &
 fio=$!
-for i in 1 2 3; do
+for i in 1 2; do
 	all "while the head is written ($i)"
 	checkpoint v >/dev/null
 done
@@ -77,7 +76,7 @@ ok_wait "fio on the head" $fio
 checkpoint v busy >/dev/null
 cat "$dev" >image.busy
 
-# --- over a head that is suspended, rolled back, closed ---------------------------------------
+# --- over a head that is suspended, rolled back ------------------------------------------------
 
 dmsetup suspend v
 all "over a suspended head"
@@ -88,6 +87,7 @@ expect v image.2 "the head shows epoch 2"
 
 # --- what is refused -------------------------------------------------------------------------
 
+before=$(facts v)
 refuse 'Invalid argument' 'Needs a deltarec device and' "$dev"
 refuse 'Invalid argument' 'Needs a deltarec device and' "$dev" x
 refuse 'No such file or directory' 'cannot be found' /dev/mapper/nosuch 1
@@ -96,6 +96,19 @@ refuse 'No such device' 'Not a deltarec device' 77:77 1
 refuse 'No such file or directory' 'no such epoch' "$dev" 4000
 refuse 'Device or resource busy' 'make a checkpoint' "$dev" "$(head_of v)"
 len=8 refuse 'Invalid argument' 'as long as' "$dev" 1
+refuse 'Invalid argument' 'Invalid number of rules' "$dev" 4 x
+refuse 'Invalid argument' 'Invalid number of rules' "$dev" 4 65537
+refuse 'Invalid argument' 'number of rules does not match' "$dev" 4 1
+refuse 'Invalid argument' 'number of rules does not match' "$dev" 4 1 0 8 2 2 keep_later 1
+refuse 'Invalid argument' 'number of rules does not match' "$dev" 4 0 0 8 2 2 keep_later
+refuse 'Invalid argument' 'A rule needs' "$dev" 4 1 0 8 2 2 keep
+refuse 'Invalid argument' 'A rule needs' "$dev" 4 1 x 8 2 2 keep_later
+refuse 'Invalid argument' 'A rule needs' "$dev" 4 1 0 0 2 2 keep_later
+refuse 'Invalid argument' 'A rule needs' "$dev" 4 1 0 8 3 2 keep_later
+refuse 'Numerical result out of range' 'not inside the device' "$dev" 4 1 $sectors 8 2 2 keep_later
+refuse 'No such file or directory' 'does not descend from' "$dev" 4 1 0 8 2 4000 keep_later
+refuse 'No such file or directory' 'does not descend from' "$dev" 2 2 0 8 1 1 keep_later 0 8 3 3 keep_later
+is "$(facts v)" "$before" "... and nothing has changed"
 cmd_fails - 'Permission denied' dmsetup create bad --table "0 $sectors deltarec-view $dev 1"
 building=$(msg v replay begin)
 refuse 'Device or resource busy' 'A replay is making' "$dev" "$building"
@@ -118,4 +131,105 @@ ok "its space is reclaimed" settle v
 refuse 'No such file or directory' 'it was dropped' "$dev" 3
 open=(0 1 2 4)
 all "after a drop and a reclaim"
+refuse 'No data available' 'was dropped: choose' "$dev" 4 1 0 8 4 4 keep_later
+
+# --- rules: what a view shows is what a replay leaves -------------------------------------------
+
+# preview WHAT EPOCH FROM TO START+LEN...: before the replay is made
+preview() {
+	local what=$1 e=$2 from=$3 to=$4 rules=() range answer
+
+	shift 4
+	for range; do
+		rules+=("${range%+*}" "${range#*+}" "$from" "$to" "${later}_later")
+	done
+	ok "$what: a view" view preview "$e" "$#" "${rules[@]}"
+	cat "$(dev_of preview)" >image.preview
+	is "$(dmsetup table preview | cut -d' ' -f5-)" "$e $# ${rules[*]}" "$what: its table"
+	answer=$(replay v "$later" "$from" "$to" "$@")
+	diag "replay: $answer, view: $(dmsetup status preview)"
+	expect v image.preview "$what: the replay leaves what the view showed"
+	same preview image.preview "$what: and the view still shows it"
+	ok "$what: a replay of what was changed" [ "$(cut -d' ' -f3 <<<"$answer")" -gt 0 ]
+	must dmsetup remove preview
+}
+rollback v 2 >/dev/null
+cp image.2 image
+for i in 6 7 8 9; do
+	fsx-lite -b -d -B 4096 -N 60 -S "$i" -m image "$dev" >/dev/null || bail fsx
+	r[i]=$(checkpoint v)
+	cp image image.r$i
+done
+for later in keep drop; do
+	preview "$later, all of it" "${r[9]}" "${r[7]}" "${r[7]}" "0+$sectors"
+	is "$(rollback v "${r[9]}" | grep -c failed)" 0 "back to epoch ${r[9]}"
+	preview "$later, several ranges" "${r[9]}" "${r[6]}" "${r[8]}" 0+2048 3000+72 1024+2048 8000+8000
+	rollback v "${r[9]}" >/dev/null
+done
+cmp -s image.preview image.r9 && fail "rules change something"
+later=keep
+ok "rules that bring an epoch to light" view light "${r[9]}" 1 0 $sectors "${r[7]}" "${r[9]}" keep_later
+same light image.r6 "... show all of it"
+for e in "${r[6]}" "${r[7]}" "${r[9]}"; do
+	message_fails 'Device or resource busy' v drop "$e"
+done
+ok "what no rule needs can be dropped" msg v drop "${r[8]}"
+ok "its space is reclaimed" settle v
+same light image.r6 "the view shows the same"
+all "so do the others"
+
+# --- the head goes, and comes back ----------------------------------------------------------------
+
+rollback v 2 >/dev/null
+must "$DMDELTA" close v
+all "over a head that is closed"
+same light image.r6 "over a head that is closed: with rules"
+is "$(dmsetup table e1)" "0 $sectors deltarec-view $(dmsetup info -c --noheadings -o major,minor delta) 1" \
+	"the table names the delta"
+cmd_fails - . "$DMDELTA" format --force "$origin" "$delta"
+over=$delta ok "a view can be opened over the delta" view again 4
+same again image.4 "... and shows its epoch"
+must dmsetup remove again
+open_pair v cache_mb=16
+expect v image.2 "the head is back"
+all "over a head that came back, with another cache"
+fio --name=head --filename="$dev" --direct=1 --rw=randwrite --bs=4k --iodepth=8 --ioengine=libaio \
+	--time_based --runtime=2 --eta=never >/dev/null &
+fio=$!
+all "while that is written"
+ok_wait "fio on the head" $fio
+e=$(checkpoint v)
+cat "$dev" >image.new
+ok "a view of what the new head sealed" view new "$e"
+same new image.new "... shows it"
+
+# --- suspend, reload, remove, with reads under way -----------------------------------------------
+
+fio --name=view --filename="$(dev_of e1)" --direct=1 --rw=randread --bs=16k --iodepth=8 \
+	--ioengine=libaio --time_based --runtime=4 --eta=never >/dev/null 2>&1 &
+fio=$!
+for i in 1 2 3; do
+	ok "a view is suspended ($i)" dmsetup suspend e1
+	ok "another epoch is loaded ($i)" dmsetup reload -r e1 \
+		--table "0 $sectors deltarec-view $dev $((i == 2 ? 4 : 1))"
+	ok "and resumed ($i)" dmsetup resume e1
+done
+same e1 image.1 "it shows what was loaded last"
+ok "a view is removed under its reader" dmsetup remove --force e1
+wait $fio
+dmsetup remove e1 2>/dev/null
+open=(0 2 4)
+all "the others"
+
+# --- the last one closes the store -----------------------------------------------------------------
+
+must "$DMDELTA" close v
+for e in e0 e2 e4 new light; do
+	must dmsetup remove --retry $e
+done
+expect_sound "$delta"
+open_pair v
+ok "nothing is held in a new session" msg v drop "${r[7]}"
+"$DMDELTA" close v
+expect_sound "$delta" "dmdelta check finds nothing after that"
 finish
