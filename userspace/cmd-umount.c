@@ -49,7 +49,7 @@ static void warn_if_full(const struct stack *stack, const char *dir)
 	for (i = 0; i < stack->nr; i++)
 		if (!scratch_status(stack->layer[i].name, &invalid, &used,
 				    &total) && invalid)
-			warn(dir, "its scratch layer was full: mount it again with a larger --scratch-size");
+			warn(dir, "its scratch layer was full; give it a larger --scratch-size");
 }
 
 int cmd_umount(const struct cmd_line *line)
@@ -76,7 +76,7 @@ int cmd_umount(const struct cmd_line *line)
 	for (i = 0; i < stack.nr; i++)
 		if (!layer_wait_gone(stack.layer[i].name,
 				     stack.layer[i].uuid)) {
-			warn(dir, "its devices are still in use ('dmdelta views')");
+			warn(dir, "its devices are still in use (see views)");
 			break;
 		}
 	out_record(columns, ARRAY_SIZE(columns),

@@ -142,6 +142,8 @@ static int rewrite(int fd, uint64_t at, struct super *sb,
 		incompat |= BTRFS_FEATURE_INCOMPAT_METADATA_UUID;
 		sb->incompat_flags = htole64(incompat);
 	}
+	/* The kernel does not take both; nothing is going to sprout from it. */
+	sb->flags &= htole64(~BTRFS_SUPER_FLAG_SEEDING);
 	memcpy(sb->fsid, fsid, FSID_SIZE);
 	ret = checksum(sb, sb->csum);
 	if (ret)

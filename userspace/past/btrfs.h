@@ -19,6 +19,10 @@
  * mirrors are changed here, in place, and nothing else: the log is replayed
  * at the next mount. Nor is there a moment at which the copy has the flag
  * CHANGING_FSID_V2, with which the kernel would match it to the live one.
+ *
+ * A seed stops being one: the kernel refuses a seed whose fsid was changed. A
+ * file system of several devices is refused here; its other devices have the
+ * state of now.
  */
 #ifndef DR_PAST_BTRFS_H
 #define DR_PAST_BTRFS_H

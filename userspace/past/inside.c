@@ -240,7 +240,7 @@ static int probe_logical(const char *node, const struct volume *v,
 	return code;
 }
 
-/* Volumes in place of the physical volumes that they lie on */
+/* Volumes in place of the physical volumes; one without any stays listed */
 static void forget_pvs(struct inside *in)
 {
 	size_t i, n = 0;
@@ -279,7 +279,7 @@ static int probe_lvm(const char *node, const struct volume *v,
 		layer_close(&layers[i]);
 	for (i = nr_before; !code && i < in->nr; i++)
 		code = probe_logical(node, v, &in->vol[i]);
-	if (!code && nr)
+	if (!code && in->nr > nr_before)
 		forget_pvs(in);
 	free(layers);
 	free(pvs);
