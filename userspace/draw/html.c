@@ -654,7 +654,7 @@ static void put_recipe(const struct page *page)
 	fputs(" take; it is kept with the epoch that it makes.</p>\n", f);
 	fputs("<details open><summary>recipe.json</summary>\n", f);
 	fputs("<pre id=\"recipe\">", f);
-	text_put_lines(f, text);
+	text_put_json(f, text);
 	fputs("</pre></details>\n", f);
 }
 

@@ -43,9 +43,24 @@ static bool is_treacherous(uint32_t c)
 	       (c >= 0xe0000 && c <= 0xe0fff);
 }
 
-static void put_character(FILE *f, const unsigned char *s, int len, uint32_t c)
+static void put_hidden(FILE *f, uint32_t c, bool json)
+{
+	if (!json)
+		fprintf(f, "\\u{%x}", c);
+	else if (c < 0x10000)
+		fprintf(f, "\\u%04x", c);
+	else
+		fprintf(f, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10),
+			0xdc00 + (c & 0x3ff));
+}
+
+static void put_character(FILE *f, const unsigned char *s, int len, uint32_t c,
+			  bool json)
 {
 	switch (c) {
+	case '\n':
+		fputs(json ? "\n" : "\\x0a", f);
+		break;
 	case '&':
 		fputs("&amp;", f);
 		break;
@@ -65,13 +80,13 @@ static void put_character(FILE *f, const unsigned char *s, int len, uint32_t c)
 		if (c < 0x20 || c == 0x7f)
 			fprintf(f, "\\x%02x", c);
 		else if (is_treacherous(c))
-			fprintf(f, "\\u{%x}", c);
+			put_hidden(f, c, json);
 		else
 			fwrite(s, 1, len, f);
 	}
 }
 
-static void put(FILE *f, const char *text, size_t max, bool lines)
+static void put(FILE *f, const char *text, size_t max, bool json)
 {
 	const unsigned char *s = (const unsigned char *)text, *cut = NULL;
 	const unsigned char *p;
@@ -90,10 +105,10 @@ static void put(FILE *f, const char *text, size_t max, bool lines)
 			return;
 		}
 		len = decode(p, &c);
-		if (len && lines && c == '\n')
-			fputc('\n', f);
-		else if (len)
-			put_character(f, p, len, c);
+		if (len)
+			put_character(f, p, len, c, json);
+		else if (json)
+			fputs("\\ufffd", f);
 		else
 			fprintf(f, "\\x%02x", *p);
 	}
@@ -109,7 +124,7 @@ void text_put_cut(FILE *f, const char *text, size_t max)
 	put(f, text, max, false);
 }
 
-void text_put_lines(FILE *f, const char *text)
+void text_put_json(FILE *f, const char *text)
 {
 	put(f, text, SIZE_MAX, true);
 }

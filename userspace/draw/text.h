@@ -19,7 +19,11 @@ void text_put(FILE *f, const char *text);
 /* The same, but at most @max characters; a cut is shown by "…". */
 void text_put_cut(FILE *f, const char *text, size_t max);
 
-/* The same, but line feeds stay. */
-void text_put_lines(FILE *f, const char *text);
+/*
+ * A JSON document, to be copied from the page: line feeds stay, and what is
+ * hidden is written as JSON does it. Bytes that are no UTF-8, which JSON
+ * cannot hold, become the replacement character.
+ */
+void text_put_json(FILE *f, const char *json);
 
 #endif
