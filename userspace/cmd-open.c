@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "cli.h"
@@ -17,6 +18,8 @@
 #include "device.h"
 #include "output.h"
 #include "parse.h"
+#include "past/view.h"
+#include "use.h"
 
 static const struct out_column columns[] = {
 	{ "name", NULL, OUT_TEXT, OUT_ONLY_JSON },
@@ -194,6 +197,24 @@ static int create(const char *name, const struct dr_disk_super *sb,
 	return DR_EXIT_OK;
 }
 
+static bool is_view(const char *name)
+{
+	struct view_info info;
+
+	return !view_info(name, &info);
+}
+
+/* Views go on when a device is closed, and do not keep it from coming back. */
+static enum volume_open how_to_open(const char *delta)
+{
+	struct stat st;
+
+	if (!stat(delta, &st) && S_ISBLK(st.st_mode) &&
+	    use_held_by(st.st_rdev, is_view))
+		return VOLUME_READ;
+	return VOLUME_READ_EXCL;
+}
+
 int cmd_open(const struct cmd_line *line)
 {
 	struct features features = { 0 };
@@ -210,7 +231,7 @@ int cmd_open(const struct cmd_line *line)
 		code = volume_open(&origin, line->argv[1], VOLUME_READ);
 	if (code)
 		return code;
-	code = delta_open(&d, line->argv[2], VOLUME_READ_EXCL);
+	code = delta_open(&d, line->argv[2], how_to_open(line->argv[2]));
 	if (code) {
 		volume_close(&origin);
 		return code;

@@ -158,23 +158,58 @@ static void next_user(FILE *f)
 		fputs("; ", f);
 }
 
-static int describe_holder(const char *kernel_name, dev_t holder, void *arg)
+/* Name of a mapped device; false: it is something else */
+static bool mapped_name(const char *kernel_name, char *name, size_t size)
 {
-	char path[512], name[256] = "";
-	FILE *out = arg, *f;
+	char path[512];
+	bool ok;
+	FILE *f;
 
-	(void)holder;
-	next_user(out);
-	fprintf(out, "held by %s", kernel_name);
 	snprintf(path, sizeof(path), "/sys/class/block/%s/dm/name",
 		 kernel_name);
 	f = fopen(path, "re");
 	if (!f)
-		return 0;
-	if (fgets(name, sizeof(name), f))
-		fprintf(out, " (%.*s)", (int)strcspn(name, "\n"), name);
+		return false;
+	ok = fgets(name, size, f);
 	fclose(f);
+	if (ok)
+		name[strcspn(name, "\n")] = '\0';
+	return ok;
+}
+
+static int describe_holder(const char *kernel_name, dev_t holder, void *arg)
+{
+	char name[256];
+	FILE *out = arg;
+
+	(void)holder;
+	next_user(out);
+	fprintf(out, "held by %s", kernel_name);
+	if (mapped_name(kernel_name, name, sizeof(name)))
+		fprintf(out, " (%s)", name);
 	return 0;
+}
+
+struct kind {
+	bool (*is)(const char *name);
+	bool any;
+};
+
+static int check_kind(const char *kernel_name, dev_t holder, void *arg)
+{
+	struct kind *kind = arg;
+	char name[256];
+
+	(void)holder;
+	kind->any = true;
+	return !mapped_name(kernel_name, name, sizeof(name)) || !kind->is(name);
+}
+
+bool use_held_by(dev_t devno, bool (*is)(const char *name))
+{
+	struct kind kind = { .is = is };
+
+	return !for_holders(devno, check_kind, &kind) && kind.any;
 }
 
 static void describe_swap(dev_t devno, FILE *out)

@@ -42,6 +42,14 @@ void use_mounts_free(struct use_mounts *mounts);
 char *use_describe(dev_t devno);
 
 /**
+ * use_held_by() - is a device held by mapped devices of one kind only?
+ * @is: is this mapped device one of them?
+ *
+ * Return: false also when nobody holds it.
+ */
+bool use_held_by(dev_t devno, bool (*is)(const char *name));
+
+/**
  * use_open_excl() - open a device so that nobody else can claim it
  * @flags: O_RDONLY or O_RDWR
  *
