@@ -13,6 +13,7 @@
 #include "names.h"
 #include "output.h"
 #include "parse.h"
+#include "past/view.h"
 
 /* Pairs are one line in text and two members in JSON. */
 static const struct out_column columns[] = {
@@ -44,6 +45,7 @@ static const struct out_column columns[] = {
 	{ "replay_done", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "replay_queued", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "generation", "generation", OUT_NUMBER, OUT_BOTH },
+	{ "nr_views", "views", OUT_NUMBER, OUT_BOTH },
 };
 
 enum { NR_COLUMNS = ARRAY_SIZE(columns) };
@@ -58,6 +60,27 @@ static const char *const line_keys[] = {
 struct status_text {
 	char journal[48], cache[48], replay[96];
 };
+
+static int count_view(const struct view_info *info, void *arg)
+{
+	uint64_t *nr = arg;
+
+	(void)info;
+	++*nr;
+	return 0;
+}
+
+/* One that was not made by the tool has no uuid to find its views by. */
+static struct out_value views_of(const char *name)
+{
+	char uuid[DELTA_UUID_TEXT];
+	uint64_t nr = 0;
+	bool known;
+
+	view_device_uuid(name, uuid, sizeof(uuid));
+	known = uuid[0] && !view_each(uuid, count_view, &nr);
+	return out_maybe(known, nr);
+}
 
 static void fill(const char *name, const struct device_status *s,
 		 struct status_text *t, struct out_value *v)
@@ -100,6 +123,7 @@ static void fill(const char *name, const struct device_status *s,
 	v[n++] = out_maybe(replaying, s->replay_done);
 	v[n++] = out_maybe(replaying, s->replay_queued);
 	v[n++] = out_maybe(ok, s->generation);
+	v[n++] = views_of(name);
 }
 
 static int one(const char *name)

@@ -171,6 +171,8 @@ is "$(head -c 64M "$(dev_of w)" | sha256sum)" "$before" "... and nothing is writ
 json_of views v
 is "$(json j '$.views[0].view' '$.views[0].name' '$.views[0].epoch' '$.views[0].private' '$.views[0].open_count' | xargs)" \
 	"w v 1 0 0" "views"
+json_of status v
+is "$(json j '$.nr_views')" 1 "status counts them"
 exec 9<"$(dev_of w)"
 refuses 8 'w: in use' close w
 exec 9<&-
