@@ -154,6 +154,8 @@ static int add_dos(struct tables *t)
 #define LVM_LABEL_SECTORS	4	/* the label is in one of the first */
 #define LVM_LABEL		"LABELONE"
 #define LVM_LABEL_OFFSET	20	/* of the header behind the label */
+#define LVM_TYPE		"LVM2 001"	/* what wipefs erases */
+#define LVM_TYPE_OFFSET		24
 #define LVM_HEADER_AREAS	40	/* of the first area in the header */
 #define LVM_AREA_BYTES		16	/* start and length in bytes */
 
@@ -193,7 +195,9 @@ static int add_lvm(struct tables *t, uint64_t start)
 
 	for (i = 0; i < LVM_LABEL_SECTORS; i++)
 		if (read_at(t, start + i, label, sizeof(label)) &&
-		    !memcmp(label, LVM_LABEL, strlen(LVM_LABEL)))
+		    !memcmp(label, LVM_LABEL, strlen(LVM_LABEL)) &&
+		    !memcmp(label + LVM_TYPE_OFFSET, LVM_TYPE,
+			    strlen(LVM_TYPE)))
 			return add_lvm_areas(t, start, label);
 	return 0;
 }

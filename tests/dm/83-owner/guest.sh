@@ -194,6 +194,32 @@ is "$(sectors_with metadata 'partition table' map)" 33 "the partition table"
 is "$(sectors_with metadata 'backup partition table' map)" 33 "... and its backup"
 like "$("$DMDELTA" owner v 150000+8)" 'unknown' "between partitions nobody is known"
 
+# --- LVM -----------------------------------------------------------------------------------
+
+export DM_DISABLE_UDEV=1
+lvm_do() {
+	lvm "$1" --config "devices { use_devicesfile=0 filter=[\"a|^$dev\$|\",\"r|.*|\"] }
+		activation { udev_sync=0 udev_rules=0 } backup { backup=0 archive=0 }" \
+		"${@:2}" >lvm.out 2>&1 || { diag "$(cat lvm.out)"; bail "lvm $1"; }
+}
+must wipefs -q -a -f "$dev"
+lvm_do pvcreate -ff -y "$dev"
+lvm_do vgcreate vg "$dev"
+lvm_do lvcreate -y -n data -L 16M vg
+lvm_do lvcreate -y -n other -L 16M vg
+lvm_do lvextend -L 48M vg/data		# in two pieces
+must mkfs.ext4 -q -F /dev/mapper/vg-data
+must mount /dev/mapper/vg-data /mnt/t
+tag /mnt/t/file 0 7000
+must sync
+map_of now 0+$sectors >map || bail "no map of LVM"
+ok "files in a logical volume of two pieces" owncheck check map "$dev" /mnt/t
+like "$("$DMDELTA" owner v "$(first_of /file map)+8")" 'vg/data: /file' "... and its volume is named"
+like "$("$DMDELTA" owner v 8+8)" 'lvm metadata' "the metadata of LVM is known"
+must umount /mnt/t
+lvm_do vgchange -an vg
+must wipefs -q -a -f "$dev"
+
 # --- what is refused ---------------------------------------------------------------------
 
 refuses() { cmd_fails "$1" "$2" "$DMDELTA" "${@:3}"; }
