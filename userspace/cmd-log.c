@@ -22,6 +22,7 @@ static const struct out_column columns[] = {
 	{ "label", "label", OUT_TEXT, OUT_BOTH },
 	{ "nr_blocks", "blocks", OUT_NUMBER, OUT_BOTH },
 	{ "bytes", "size", OUT_BYTES, OUT_BOTH },
+	{ NULL, "", OUT_TEXT, OUT_ONLY_TEXT },	/* bar, with --graph */
 	{ "how", "how", OUT_TEXT, OUT_BOTH },
 	{ "prev", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "consistency", NULL, OUT_TEXT, OUT_ONLY_JSON },
@@ -29,14 +30,43 @@ static const struct out_column columns[] = {
 	{ NULL, "marks", OUT_TEXT, OUT_ONLY_TEXT },
 };
 
-enum { NR_COLUMNS = ARRAY_SIZE(columns) };
+enum { COLUMN_BAR = 8, NR_COLUMNS = ARRAY_SIZE(columns) };
+
+#define BAR_CELLS	10	/* of the bar with --graph */
 
 struct log {
 	const struct epochs *epochs;
 	const struct device_status *status;
 	struct graph graph;
 	bool all;
+	bool pictures;		/* --graph */
+	uint64_t most;		/* blocks in one epoch */
 };
+
+/* What an epoch is drawn as, in UTF-8 and in ASCII; the first that fits */
+static const struct {
+	const char *state, *how;	/* NULL: any */
+	const char *utf8, *ascii;
+} nodes[] = {
+	{ DR_STATE_DROPPED, NULL, "×", "x" },
+	{ DR_STATE_BUILDING, NULL, "○", "o" },
+	{ NULL, DR_HOW_ROLLBACK, "◀", "<" },
+	{ NULL, DR_HOW_REPLAY, "◆", "#" },
+	{ DR_STATE_HEAD, NULL, "◉", "@" },
+	{ NULL, NULL, "●", "*" },
+};
+
+static const char *node_of(const struct log *log, const struct epoch *e)
+{
+	size_t i = 0;
+
+	if (e->id == DR_BASE_EPOCH)
+		return log->graph.utf8 ? "┷" : "+";
+	while ((nodes[i].state && !epoch_is(e->state, nodes[i].state)) ||
+	       (nodes[i].how && !epoch_is(e->how, nodes[i].how)))
+		i++;
+	return log->graph.utf8 ? nodes[i].utf8 : nodes[i].ascii;
+}
 
 static bool is_shown(const struct log *log, const struct epoch *e)
 {
@@ -51,6 +81,37 @@ static const struct epoch *shown_parent(const struct log *log,
 		e = epochs_parent(log->epochs, e);
 	} while (e && !is_shown(log, e));
 	return e;
+}
+
+static uint64_t blocks_of(const struct log *log, const struct epoch *e)
+{
+	return epoch_is(e->state, DR_STATE_HEAD) ? log->status->head_blocks :
+	       e->nr_blocks;
+}
+
+/* How much, beside the others: in eighths of a cell where the terminal can */
+static const char *bar(const struct log *log, uint64_t blocks, char *buf,
+		       size_t size)
+{
+	static const char *const eighths[] = {
+		"", "▏", "▎", "▍", "▌", "▋", "▊", "▉",
+	};
+	unsigned int parts, i;
+	size_t n = 0;
+
+	buf[0] = '\0';
+	if (!log->pictures || !blocks || !log->most)
+		return buf;
+	parts = (double)blocks / log->most * BAR_CELLS * 8 + 0.5;
+	if (!parts)
+		parts = 1;
+	if (!log->graph.utf8)
+		parts = (parts + 7) / 8 * 8;
+	for (i = 0; i < parts / 8; i++)
+		n += snprintf(buf + n, size - n, "%s",
+			      log->graph.utf8 ? "█" : "=");
+	snprintf(buf + n, size - n, "%s", eighths[parts % 8]);
+	return buf;
 }
 
 static const char *marks(const struct epoch *e, char *buf, size_t size)
@@ -89,12 +150,12 @@ static void put_joins(struct log *log, const struct epoch *e)
 static void put_epoch(struct log *log, const struct epoch *e)
 {
 	const struct epoch *parent = shown_parent(log, e);
-	bool head = epoch_is(e->state, DR_STATE_HEAD);
-	uint64_t blocks = head ? log->status->head_blocks : e->nr_blocks;
-	char *line = NULL, text[64];
+	uint64_t blocks = blocks_of(log, e);
+	char *line = NULL, text[64], bars[BAR_CELLS * 3 + 4];
 
 	if (!out_is_json()) {
 		put_joins(log, e);
+		log->graph.node = log->pictures ? node_of(log, e) : NULL;
 		line = graph_node(&log->graph, e->id, parent,
 				  parent ? parent->id : 0);
 	}
@@ -105,6 +166,7 @@ static void put_epoch(struct log *log, const struct epoch *e)
 		out_text(e->label[0] ? e->label : NULL), out_number(blocks),
 		out_number((blocks * log->status->block_sectors) <<
 			   SECTOR_SHIFT),
+		out_text(bar(log, blocks, bars, sizeof(bars))),
 		out_text(e->how[0] ? e->how : NULL),
 		out_maybe(e->has_prev, e->prev),
 		out_text(e->consistency[0] ? e->consistency : NULL),
@@ -115,6 +177,7 @@ static void put_epoch(struct log *log, const struct epoch *e)
 
 int cmd_log(const struct cmd_line *line)
 {
+	struct out_column shown[NR_COLUMNS];
 	struct device_status status;
 	const struct epoch *head;
 	struct epochs epochs;
@@ -122,6 +185,7 @@ int cmd_log(const struct cmd_line *line)
 		.epochs = &epochs,
 		.status = &status,
 		.all = cli_option(line, "all"),
+		.pictures = cli_option(line, "graph"),
 	};
 	const char *name;
 	size_t i;
@@ -138,7 +202,14 @@ int cmd_log(const struct cmd_line *line)
 		epochs_free(&epochs);
 		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
 	}
-	out_table("epochs", columns, NR_COLUMNS);
+	for (i = 0; i < epochs.nr; i++)
+		if (is_shown(&log, &epochs.epochs[i]) &&
+		    blocks_of(&log, &epochs.epochs[i]) > log.most)
+			log.most = blocks_of(&log, &epochs.epochs[i]);
+	memcpy(shown, columns, sizeof(shown));
+	if (!log.pictures)
+		shown[COLUMN_BAR].where = OUT_NOWHERE;
+	out_table("epochs", shown, NR_COLUMNS);
 	for (i = epochs.nr; i--;)
 		if (is_shown(&log, &epochs.epochs[i]))
 			put_epoch(&log, &epochs.epochs[i]);

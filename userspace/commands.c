@@ -57,6 +57,8 @@ static const struct cmd_option open_options[] = {
 
 static const struct cmd_option log_options[] = {
 	{ .name = "all", .help = "list dropped epochs as well" },
+	{ .name = "graph",
+	  .help = "mark recoveries in the tree, add a bar of what was written" },
 	END
 };
 

@@ -152,7 +152,7 @@ char *graph_node(struct graph *graph, uint32_t id, bool has_parent,
 	f = open_memstream(&line, &size);
 	for (lane = 0; f && lane < graph->nr; lane++) {
 		if (lane == here)
-			fputs("* ", f);
+			fprintf(f, "%s ", graph->node ? graph->node : "*");
 		else if (is_line(graph, lane))
 			fputs(graph->utf8 ? "│ " : "| ", f);
 		else

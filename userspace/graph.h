@@ -17,6 +17,7 @@ struct graph {
 	size_t nr;
 	bool lane0_begun;
 	bool utf8;
+	const char *node;	/* how the next node is drawn; NULL: "*" */
 };
 
 /* @head: the node at the top of lane 0. Return: 0 or a negative errno. */

@@ -294,6 +294,22 @@ run 0 log --all disk && says ' 3 .*old .*dropped'
 result $? "log --all shows dropped epochs"
 LOCALE=C.UTF-8 run 0 log disk && says '├─┼─╯'
 result $? "the tree in UTF-8"
+run 0 log --graph --all disk && diff - "$tmp/out" <<-'EOF'
+	       epoch  time                 label  blocks    size              how         marks
+	<          7  -                    -           5  20 KiB  ===         rollback    head undo:6
+	| *        6  2023-11-14 22:13:20  -           5  20 KiB  ===         checkpoint  crash
+	| <        5  2023-11-14 22:13:20  -           5  20 KiB  ===         rollback    crash undo:4
+	| | *      4  2023-11-14 22:13:20  -           5  20 KiB  ===         checkpoint  crash
+	| | x      3  2023-11-14 22:15:20  old         1   4 KiB  =           checkpoint  dropped crash
+	|_|/
+	* |        2  2023-11-14 22:14:20  -          20  80 KiB  ==========  checkpoint  crash
+	|/
+	*          1  2023-11-14 22:13:20  good       10  40 KiB  =====       format      frozen
+	+          0  -                    -           0     0 B              format
+EOF
+result $? "log --graph marks what epochs are, and has bars"
+LOCALE=C.UTF-8 run 0 log --graph disk && says '◀ .*██▌ ' && says '● .*██████████ '
+result $? "... in UTF-8"
 run 0 --json log disk && json "[e['epoch'] for e in d['epochs']] == [7, 6, 5, 4, 2, 1, 0] and d['epochs'][0]['prev'] == 6"
 result $? "log in JSON"
 run 0 status && says '^disk +rw +488\.3 MiB'
