@@ -84,6 +84,7 @@ probe() {
 	r.overflow = d.documentElement.scrollWidth > d.documentElement.clientWidth;
 	r.width = d.documentElement.clientWidth;
 	r.rows = d.querySelectorAll('#items tbody tr').length;
+	r.ranges = d.querySelectorAll('#ranges tbody tr').length;
 	r.totals = d.querySelectorAll('#totals tbody tr').length;
 	r.refused = d.querySelectorAll('.refused').length;
 	r.alerts = window.alerts;
@@ -136,7 +137,8 @@ head = dict(device='disk', device_uuid='5c1f', **{'from': 12}, to=12, base=11, n
 json.dump(dict(head, mode='files', reason='<i>ext4</i>', totals=totals(files, 'action'), items=files, warnings=['<u>crash</u>']), open(sys.argv[1] + '/files.json', 'w'))
 kinds = ['C0', 'C1', 'C2', 'C3', 'C4', 'C6', 'free']
 blocks = [dict({'class': kinds[i % 7]}, start=i * 9000, sectors=800, bytes=409600 + i, volume='partition 2', path_before=hostile[i % 10], path_now=hostile[(i + 1) % 10], what='<x>', why=hostile[i % 10], refused=kinds[i % 7] in ('C2', 'C3')) for i in range(70)]
-json.dump(dict(head, mode='blocks', reason='asked for', totals=totals(blocks, 'class'), items=blocks), open(sys.argv[1] + '/blocks.json', 'w'))
+paths = [dict({'class': kinds[i % 7]}, volume='partition 2', path=hostile[i % 10], what=None, outcome='refuse' if kinds[i % 7] in ('C2', 'C3') else 'revert', forced=i == 1, blocks=9, bytes=36864 + i, refused=kinds[i % 7] in ('C2', 'C3'), why=None) for i in range(20)]
+json.dump(dict(head, mode='blocks', paths=paths, reason='asked for', totals=totals(blocks, 'class'), items=blocks), open(sys.argv[1] + '/blocks.json', 'w'))
 raw = json.dumps(dict(head, mode='files', items=[dict(path='/h/RAW', action='restore', bytes=1)])).encode().replace(b'RAW', b'gr\xfc\xdf\xc0\xbcscript>')
 open(sys.argv[1] + '/raw.json', 'wb').write(raw)
 json.dump(dict(device='disk'), open(sys.argv[1] + '/empty.json', 'w'))
@@ -153,7 +155,7 @@ is "$(grep -c '<tr><td data-l' "$tmp/many.html")" 5000 "a long list ends somewhe
 grep -q 'The first 5000 of 8000' "$tmp/many.html"
 result $? "... and says so"
 
-for page in files:40:10 blocks:70:0; do
+for page in files:40:10 blocks:20:0; do
 	IFS=: read -r page rows shown <<<"$page"
 	[ $page = files ] && shown=10
 	for width in 1280 400; do
@@ -168,7 +170,7 @@ for page in files:40:10 blocks:70:0; do
 		is "$(of "r['buttons'] > 3, r['sorted']")" "True True" "... a click sorts"
 		is "$(console)" "" "... the console is silent"
 	done
-	[ $page = blocks ] && is "$(of "r['totals'], r['refused']")" "7 2" "refusals are there, one for each class"
+	[ $page = blocks ] && is "$(of "r['totals'], r['refused'], r['ranges']")" "7 2 70" "ranges are all there, refusals there, one for each class"
 	[ $page = files ] && is "$(of "r['shown']")" "$shown" "the filter shows what matches"
 done
 

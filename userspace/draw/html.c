@@ -169,9 +169,15 @@ static const char *word_of(struct json_object *item)
 static enum fate fate_of(struct json_object *item)
 {
 	enum fate fate = kind_find(word_of(item))->fate;
+	const char *outcome = text_of(item, "outcome");
 
 	if (flag_of(item, "refused"))
 		return FATE_LEFT;
+	/* Blocks say it themselves. */
+	if (outcome && !strcmp(outcome, "revert"))
+		return FATE_PUT;
+	if (outcome)
+		return fate == FATE_PUT ? FATE_KEPT : fate;
 	/* What is refused by itself and was not here was forced. */
 	return fate == FATE_LEFT ? FATE_PUT : fate;
 }
@@ -585,25 +591,36 @@ static void put_path(FILE *f, struct json_object *item)
 	fputs("</td>", f);
 }
 
-static void put_item(const struct page *page, struct json_object *item)
+/* What a table shows beside action, size, path and reason */
+#define SHOW_CLASS	1u
+#define SHOW_RANGE	2u
+
+static void put_action(FILE *f, struct json_object *item)
 {
 	const struct kind *kind = kind_find(word_of(item));
-	const char *why = text_of(item, "why");
-	enum fate fate = fate_of(item);
-	FILE *f = page->f;
-	uint64_t start;
 
 	fprintf(f, "<tr><td data-l=\"action\"><span class=\"tag %s\">",
-		fate_class[fate]);
+		fate_class[fate_of(item)]);
 	if (flag_of(item, "refused"))
 		fputs("refused: ", f);
+	if (flag_of(item, "forced"))
+		fputs("forced: ", f);
 	text_put(f, kind->name[0] ? kind->name : word_of(item));
 	fputs("</span></td>", f);
-	if (page->blocks) {
+}
+
+static void put_item(FILE *f, struct json_object *item, unsigned int show)
+{
+	uint64_t start = number_of(item, "start");
+
+	put_action(f, item);
+	if (show & SHOW_CLASS) {
 		fputs("<td data-l=\"class\">", f);
 		text_put(f, word_of(item));
-		start = number_of(item, "start");
-		fprintf(f, "</td><td class=\"n\" data-l=\"range\" data-v=\"%" PRIu64 "\">",
+		fputs("</td>", f);
+	}
+	if (show & SHOW_RANGE) {
+		fprintf(f, "<td class=\"n\" data-l=\"range\" data-v=\"%" PRIu64 "\">",
 			start);
 		fprintf(f, "%" PRIu64 "+%" PRIu64 "</td>", start,
 			number_of(item, "sectors"));
@@ -611,31 +628,53 @@ static void put_item(const struct page *page, struct json_object *item)
 	put_size_cell(f, "size", number_of(item, "bytes"));
 	put_path(f, item);
 	fputs("<td data-l=\"why\">", f);
-	text_put(f, why ?: "");
+	text_put(f, text_of(item, "why") ?: "");
 	fputs("</td></tr>\n", f);
 }
 
-static void put_items(const struct page *page)
+static void put_table(FILE *f, const char *id, struct json_object *items,
+		      unsigned int show)
 {
-	size_t nr = length_of(page->items), i;
-	FILE *f = page->f;
+	size_t nr = length_of(items), i;
 
-	fprintf(f, "<h2>%s</h2>\n", page->blocks ? "Ranges" : "Paths");
 	if (!nr) {
 		fputs("<p>None.</p>\n", f);
 		return;
 	}
-	fputs("<table id=\"items\">" HEAD_BEGIN "<th>action</th>", f);
-	if (page->blocks)
-		fputs("<th>class</th><th class=\"n\">range, sectors</th>", f);
+	fprintf(f, "<table id=\"%s\">" HEAD_BEGIN "<th>action</th>", id);
+	if (show & SHOW_CLASS)
+		fputs("<th>class</th>", f);
+	if (show & SHOW_RANGE)
+		fputs("<th class=\"n\">range, sectors</th>", f);
 	fprintf(f, "<th class=\"n\">size</th><th>%s</th><th>why</th>" HEAD_END,
-		page->blocks ? "whose" : "path");
+		show & SHOW_CLASS ? "whose" : "path");
 	for (i = 0; i < nr && i < HTML_MAX_ITEMS; i++)
-		put_item(page, json_object_array_get_idx(page->items, i));
+		put_item(f, json_object_array_get_idx(items, i), show);
 	fputs("</tbody></table>\n", f);
 	if (nr > HTML_MAX_ITEMS)
 		fprintf(f, "<p class=\"dim\">The first %u of %zu; plan --json has all.</p>\n",
 			HTML_MAX_ITEMS, nr);
+}
+
+/* Blocks have a line for each path, and behind it each range. */
+static void put_items(const struct page *page)
+{
+	struct json_object *paths = member(page->in->plan, "paths");
+	FILE *f = page->f;
+
+	fprintf(f, "<h2>%s</h2>\n", page->blocks ? "Whose blocks" : "Paths");
+	if (!page->blocks) {
+		put_table(f, "items", page->items, 0);
+		return;
+	}
+	if (!length_of(paths)) {
+		put_table(f, "items", page->items, SHOW_CLASS | SHOW_RANGE);
+		return;
+	}
+	put_table(f, "items", paths, SHOW_CLASS);
+	fputs("<details><summary>Each range</summary>\n", f);
+	put_table(f, "ranges", page->items, SHOW_CLASS | SHOW_RANGE);
+	fputs("</details>\n", f);
 }
 
 /* --- recipe, apply, undo --------------------------------------------------- */
