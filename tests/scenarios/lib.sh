@@ -185,3 +185,56 @@ written() {
 	minor=$(dmsetup info -c --noheadings -o minor $name)
 	awk '{ print $7 * 512 }' "/sys/block/dm-$minor/stat"
 }
+
+# --- what a command says ---------------------------------------------------------------
+
+# exits CODES DESCRIPTION COMMAND...: with one of these codes ("0 4"); what it says
+# goes to /tmp/case/out and /tmp/case/err
+exits() {
+	local codes=" $1 " what=$2 status
+
+	shift 2
+	"$@" >/tmp/case/out 2>/tmp/case/err
+	status=$?
+	[[ $codes == *" $status "* ]] && { pass "$what"; return; }
+	fail "$what"
+	diag "'$*' exited with $status" "$(head -n 20 /tmp/case/out)" "$(head -n 20 /tmp/case/err)"
+	return 1
+}
+
+# paths_with KEY=VALUE... <PLAN: the paths of a plan's lines that have all of these
+# members, sorted, without the leading slash
+paths_with() {
+	local pair where=1
+
+	cat >/tmp/case/plan
+	for pair; do
+		where+=" and json_extract(value, '$.${pair%%=*}') = '${pair#*=}'"
+	done
+	sqlite3 :memory: "select distinct json_extract(value, '$.path') from
+		json_each(coalesce(json_extract(readfile('/tmp/case/plan'), '$.paths'),
+			json_extract(readfile('/tmp/case/plan'), '$.items'),
+			json_extract(readfile('/tmp/case/plan'), '$.files')))
+		where $where and json_extract(value, '$.path') is not null" |
+		sed 's,^/,,' | LC_ALL=C sort -u
+}
+
+# judged DESCRIPTION RESULT: a result of try_way, held against what must come of it
+judged() {
+	local out
+
+	printf '%s\n' "$2" >/tmp/case/result
+	out=$("$PUT/tests/scenarios/judge" /tmp/case/result) && { pass "$1"; return; }
+	fail "$1"
+	diag "$out" "$2" "$(head -n 30 /tmp/case/said)"
+	return 1
+}
+
+# What is mounted, mapped and attached, and what the device says of itself: after
+# an error all of it is as before.
+surroundings() {
+	findmnt -rno TARGET | sort
+	dmsetup ls 2>/dev/null | cut -f1 | sort
+	losetup -nO NAME | sort
+	[ ! -e $vault ] || facts $name
+}

@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A preview replays the journal in a scratch layer: not a byte of origin, delta
+# or head changes, nothing stays behind, and what it shows is what the replay
+# gives.
+# shellcheck source=tests/scenarios/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/scenarios/ways.sh
+. "$(dirname "$0")/../ways.sh"
+
+unchanged() {
+	ok "$1: the origin is as it was" cmp /tmp/case/copy/origin.img $store/origin.img
+	ok "$1: the delta is as it was" cmp /tmp/case/copy/delta.img /tmp/case/delta.before
+	blockdev --flushbufs $vault
+	is "$(md5sum <$vault)" "$head" "$1: the head is as it was"
+	is "$(surroundings)" "$around" "$1: nothing is left behind"
+}
+
+for f in xfs ${DEEP:+ext4}; do
+	DIRTY=1 must history $f inplace 1
+	must copy_pair
+	exits "0 4" "$f: plan of blocks" "$DMDELTA" plan v --from bad --to bad --mode blocks -o blocks.json
+	exits "0 4" "$f: plan of files" "$DMDELTA" plan v --from bad --to bad --mode files -o files.json
+	sync
+	head=$(md5sum <$vault)
+	cp --sparse=always /tmp/case/copy/delta.img /tmp/case/delta.before
+	around=$(surroundings)
+
+	exits 0 "$f: preview of blocks" "$DMDELTA" --json preview v --recipe blocks.json
+	is "$(json /tmp/case/out '$.volumes[0].mounts' '$.volumes[0].check' | xargs)" "1 clean" \
+		"$f: ... mounts and is clean"
+	unchanged "$f: preview of blocks"
+	exits 0 "$f: preview of files" "$DMDELTA" --json preview v --recipe files.json
+	is "$(json /tmp/case/out '$.volumes[0].mounts' '$.volumes[0].check' | xargs)" "1 clean" \
+		"$f: ... mounts and is clean"
+	unchanged "$f: preview of files"
+
+	# What the journal alone holds is there as well: it was replayed.
+	mkdir -p /mnt/past
+	ok "$f: mount the dirty epoch" "$DMDELTA" mount v@work /mnt/past
+	(cd /mnt/past && ok "$f: ... has what only the journal held" corpus -s 1 is work)
+	ok "$f: umount" "$DMDELTA" umount /mnt/past
+	unchanged "$f: mount of an epoch"
+
+	ok "$f: a view with the recipe" "$DMDELTA" view v "$(json blocks.json '$.now')" w --recipe blocks.json
+	ok "$f: close" "$DMDELTA" close w
+	seen=$(: && "$DMDELTA" view v "$(json blocks.json '$.now')" w --recipe blocks.json >/dev/null &&
+		md5sum </dev/mapper/w)
+	must "$DMDELTA" close w >/dev/null
+	exits "0 4" "$f: replay of the recipe" "$DMDELTA" replay v --recipe blocks.json
+	blockdev --flushbufs $vault
+	is "$(md5sum <$vault)" "$seen" "$f: gives the bytes that the view has shown"
+	close_pair
+done
+finish
