@@ -1,15 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * cmd-undo.c - take back the last rollback or replay.
+ * cmd-undo.c - take back the last rollback, replay or recovery of files.
  *
- * Each of them recorded, with the epoch that it opened, the head that it had
- * sealed ("prev"). Undo is a rollback to that one, and so leaves a record of
- * the same kind: undo of an undo does it again.
+ * A rollback or replay recorded, with the epoch that it opened, the head that
+ * it had sealed ("prev"). Undo is a rollback to that one, and so leaves a
+ * record of the same kind: undo of an undo does it again.
+ *
+ * A recovery of files left an epoch of its own on a checkpoint (recover/run.h).
+ * While the device is in use, or when anything was written since, it is taken
+ * back as it was made, by a merge of files, so that later work stays; this
+ * leaves an epoch of the same kind. Otherwise nothing can be lost by a
+ * rollback to the checkpoint, which is exact.
  */
+#include <stdio.h>
+#include <string.h>
+
 #include "cli.h"
 #include "commands.h"
 #include "epochs.h"
 #include "output.h"
+#include "recover/run.h"
 #include "switch.h"
 
 static const struct out_column columns[] = {
@@ -21,7 +31,16 @@ static const struct out_column columns[] = {
 	{ "head", "new head", OUT_NUMBER, OUT_BOTH },
 };
 
-static bool made_by_recovery(const struct epoch *e)
+/* What is to be undone */
+struct last {
+	uint32_t id, back;	/* the epoch it made, the state before */
+	char how[16];
+	bool files;		/* a recovery of files */
+	bool dropped;		/* the state before is gone */
+	uint64_t blocks;	/* written since */
+};
+
+static bool made_by_switch(const struct epoch *e)
 {
 	return e->has_prev && (epoch_is(e->how, DR_HOW_ROLLBACK) ||
 			       epoch_is(e->how, DR_HOW_REPLAY));
@@ -30,73 +49,121 @@ static bool made_by_recovery(const struct epoch *e)
 /*
  * The newest recovery in the head's lineage; blocks written since. A replay
  * is recorded with the head that it opened, above the epoch that it made:
- * what it put there itself is not counted, it can be made again.
+ * what it put there itself is not counted, it can be made again. A recovery
+ * of files is itself the epoch that holds what it wrote.
  */
 static const struct epoch *find_last(const struct epochs *epochs,
-				     uint64_t head_blocks, uint64_t *blocks)
+				     uint64_t head_blocks, struct last *last)
 {
 	const struct epoch *e = epochs_head(epochs);
 
-	*blocks = head_blocks;
+	last->blocks = head_blocks;
 	for (; e; e = epochs_parent(epochs, e)) {
+		last->files = run_made(e);
+		if (last->files)
+			return e;
 		if (!epoch_is(e->state, DR_STATE_HEAD))
-			*blocks += e->nr_blocks;
-		if (made_by_recovery(e))
+			last->blocks += e->nr_blocks;
+		if (made_by_switch(e))
 			return e;
 	}
 	return NULL;
 }
 
-static int undo(struct switcher *sw)
+/* @last->id is 0 when there is nothing to undo. */
+static int look(const char *name, struct device_status *status,
+		struct last *last)
 {
-	const struct epoch *last, *prev;
-	struct device_status status;
+	const struct epoch *e, *back;
 	struct epochs epochs;
-	uint64_t blocks, head;
-	int code = device_status(sw->name, &status);
+	int code = device_status(name, status);
 
+	memset(last, 0, sizeof(*last));
 	if (!code)
-		code = epochs_load(sw->name, &epochs);
+		code = epochs_load(name, &epochs);
 	if (code)
 		return code;
-	last = find_last(&epochs, status.head_blocks, &blocks);
-	prev = last ? epochs_find(&epochs, last->prev) : NULL;
-	if (!last)
-		code = fail(DR_EXIT_OPERATIONAL, sw->name,
-			    "'dmdelta log' shows the epochs; use rollback",
-			    "no rollback or replay led to the head");
-	else if (!prev || epoch_is(prev->state, DR_STATE_DROPPED))
-		code = fail(DR_EXIT_OPERATIONAL, sw->name,
-			    "'dmdelta log' shows what is left",
-			    "epoch %u, the state before, was dropped",
-			    last->prev);
-	else
-		code = switch_rollback(sw, last->prev, &head);
-	if (!code) {
-		if (blocks)
-			warn(sw->name, "%llu blocks written since stay behind, up to epoch %llu",
-			     (unsigned long long)blocks,
-			     (unsigned long long)status.head);
-		out_record(columns, 6, (struct out_value[]){
-			out_text(last->how), out_number(last->id),
-			out_number(last->prev), out_number(status.head),
-			out_number(blocks), out_number(head) });
+	e = find_last(&epochs, status->head_blocks, last);
+	if (e) {
+		last->id = e->id;
+		last->back = last->files ? e->parent : e->prev;
+		snprintf(last->how, sizeof(last->how), "%s",
+			 last->files ? RUN_RECOVER : e->how);
+		back = epochs_find(&epochs, last->back);
+		last->dropped = !back || epoch_is(back->state,
+						  DR_STATE_DROPPED);
 	}
 	epochs_free(&epochs);
-	return code;
+	return DR_EXIT_OK;
+}
+
+static int check(const char *name, const struct last *last)
+{
+	if (!last->id)
+		return fail(DR_EXIT_OPERATIONAL, name,
+			    "'dmdelta log' shows the epochs; use rollback",
+			    "no rollback or replay led to the head, nor a recovery of files");
+	if (last->dropped)
+		return fail(DR_EXIT_OPERATIONAL, name,
+			    "'dmdelta log' shows what is left",
+			    "epoch %u, the state before, was dropped",
+			    last->back);
+	return DR_EXIT_OK;
+}
+
+static int by_files(const char *name, const struct last *last)
+{
+	struct run run = {
+		.device = name, .word = RUN_UNDO, .from = last->id,
+		.to = last->id, .base = last->back,
+	};
+	int code = check(name, last);
+
+	return code ? code : run_files(&run);
+}
+
+static int by_rollback(struct switcher *sw, const struct last *last,
+		       const struct device_status *status)
+{
+	uint64_t head;
+	int code = switch_rollback(sw, last->back, &head);
+
+	if (code)
+		return code;
+	if (last->blocks)
+		warn(sw->name, "%llu blocks written since stay behind, up to epoch %llu",
+		     (unsigned long long)last->blocks,
+		     (unsigned long long)status->head);
+	out_record(columns, ARRAY_SIZE(columns), (struct out_value[]){
+		out_text(last->how), out_number(last->id),
+		out_number(last->back), out_number(status->head),
+		out_number(last->blocks), out_number(head) });
+	return DR_EXIT_OK;
 }
 
 int cmd_undo(const struct cmd_line *line)
 {
+	struct device_status status;
+	struct last last;
 	struct switcher sw;
 	const char *name;
 	int code = device_name(line->argv[0], &name);
 
 	if (!code)
-		code = switch_open(&sw, name);
+		code = look(name, &status, &last);
 	if (code)
 		return code;
-	code = undo(&sw);
+	if (last.files && (last.blocks || status.info.open_count))
+		return by_files(name, &last);
+	code = switch_open(&sw, name);
+	if (code)
+		return code;
+	/* Nobody else can change it now: is it still what we saw? */
+	code = look(name, &status, &last);
+	if (!code)
+		code = check(name, &last);
+	if (!code)
+		code = by_rollback(&sw, &last, &status);
 	switch_close(&sw);
 	return code;
 }

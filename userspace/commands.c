@@ -115,6 +115,31 @@ static const struct cmd_option replay_options[] = {
 	END
 };
 
+static const struct cmd_option recover_options[] = {
+	{ .name = "recipe", .arg = "file",
+	  .help = "what a recipe says that plan wrote; or" },
+	{ .name = "from", .arg = "epoch", .help = "first damaged epoch" },
+	{ .name = "to", .arg = "epoch", .help = "last damaged epoch" },
+	{ .name = "path", .arg = "glob", .many = true,
+	  .help = "these files, and what is below ('/srv/**/*.db')" },
+	{ .name = "not-path", .arg = "glob", .many = true,
+	  .help = "but not these" },
+	{ .name = "uid", .arg = "user", .many = true,
+	  .help = "files of this owner, a name or a number" },
+	{ .name = "newer", .arg = "time",
+	  .help = "files changed then or later ('2024-05-01 13:30')" },
+	{ .name = "older", .arg = "time",
+	  .help = "files changed before then" },
+	{ .name = "volume", .arg = "volume",
+	  .help = "only this one: \"partition 2\", vg/lv, label, uuid" },
+	{ .name = "beside",
+	  .help = "put the old copy beside what was changed later" },
+	{ .name = "quarantine", .arg = "folder",
+	  .help = "where what the damage brought is moved to" },
+	{ .name = "dry-run", .help = "only show what would be done" },
+	END
+};
+
 #define OPTION_VOLUME { .name = "volume", .arg = "volume", \
 	  .help = "which, if there are several: \"partition 2\", vg/lv, label, uuid" }
 #define OPTION_RECIPE { .name = "recipe", .arg = "file", \
@@ -319,14 +344,29 @@ const struct cmd commands[] = {
 	.run = cmd_rollback,
 }, {
 	.name = "undo",
-	.summary = "take back the last rollback or replay",
+	.summary = "take back the last rollback, replay or recovery",
 	.text = {
-		"Returns to the state before it. Undo of an undo does it",
-		"again. The device must not be in use.",
+		"Returns to the state before it; undo of an undo does it",
+		"again. Rollback and replay: the device must not be in use. A",
+		"recovery of files is taken back file by file while the device",
+		"is in use or when anything was written since, so that this",
+		"stays; else by a rollback.",
 	},
 	.args = { ARG_NAME },
 	.options = no_options,
 	.run = cmd_undo,
+}, {
+	.name = "recover",
+	.summary = "take damage back file by file, keep later work",
+	.text = {
+		"Epochs --from to --to, both included, are the damage. A file",
+		"that still is as the damage left it becomes as it was before;",
+		"one that was changed since stays, and is listed. File systems",
+		"may be in use. Exit status 4: something could not be done.",
+	},
+	.args = { ARG_NAME },
+	.options = recover_options,
+	.run = cmd_recover,
 }, {
 	.name = "replay",
 	.summary = "leave out chosen writes, keep all others",

@@ -151,7 +151,8 @@ static int move_away(struct applier *a, const char *name)
  * What was in it has been moved already. Removal is what makes sure that
  * nothing came in since; then its like in the quarantine gets the attributes.
  */
-static int move_dir(struct applier *a, const char *name, struct entry *now)
+static int move_dir(struct applier *a, const char *name, struct entry *now,
+		    bool own)
 {
 	struct entry there = ENTRY_NONE;
 	int to, ret;
@@ -159,10 +160,7 @@ static int move_dir(struct applier *a, const char *name, struct entry *now)
 	ret = entry_read_xattrs(now);
 	if (!ret && unlinkat(a->dir.fd, name, AT_REMOVEDIR))
 		ret = errno == ENOTEMPTY || errno == EEXIST ? LATE : -errno;
-	/* Our own quarantine, of a recovery that is being taken back */
-	if (ret || (!*a->dir.path &&
-		    !strncmp(name, OWN_DIR, strlen(OWN_DIR))) ||
-	    !strncmp(a->dir.path, OWN_DIR, strlen(OWN_DIR)))
+	if (ret || own)
 		return ret;
 	to = enter(a, a->dir.path);
 	if (to < 0)
@@ -184,6 +182,11 @@ static int move_dir(struct applier *a, const char *name, struct entry *now)
 int quarantine_item(struct applier *a, struct files_item *item,
 		    const char *name)
 {
+	/*
+	 * Our own quarantine is damage only where its recovery is taken back:
+	 * what is in it is in bad, too, and need not be kept twice.
+	 */
+	bool own = !strncmp(item->path + 1, OWN_DIR, strlen(OWN_DIR));
 	struct entry now;
 	uint32_t flags;
 	int ret = open_planned(a, item, name, &now);
@@ -191,13 +194,17 @@ int quarantine_item(struct applier *a, struct files_item *item,
 	if (ret)
 		return ret;
 	flags = now.flags;
-	ret = open_quarantine(a);
+	ret = own ? 0 : open_quarantine(a);
 	if (!ret)
 		ret = write_flags(&now, 0);
 	if (!ret) {
 		now.flags = 0;
-		ret = S_ISDIR(now.mode) ? move_dir(a, name, &now) :
-					  move_away(a, name);
+		if (S_ISDIR(now.mode))
+			ret = move_dir(a, name, &now, own);
+		else if (own)
+			ret = unlinkat(a->dir.fd, name, 0) ? -errno : 0;
+		else
+			ret = move_away(a, name);
 		if (ret)
 			write_flags(&now, flags);
 		else

@@ -1,0 +1,220 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Recovery of files on a live, mounted file system, and its undo: ext4, xfs
+# and btrfs; what lies below the file system; a kill; several volumes.
+# shellcheck source=tests/dm/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+load_module
+linear origin "$(disk 0)" 0 $((340 * 2048)) && origin=$(dev_of origin)
+linear delta "$(disk 1)" 0 $((640 * 2048)) && delta=$(dev_of delta)
+dev=$(dev_of v)
+mkdir -p /mnt/t
+fs=
+
+refuses() { cmd_fails "$1" "$2" "$DMDELTA" "${@:3}"; }
+# json_of WANTED-STATUS COMMAND...: the document goes to j
+json_of() {
+	"$DMDELTA" --json "${@:2}" >j 2>err
+	is $? "$1" "$fs: ${*:2}" || diag "$(cat err)"
+}
+counts() {
+	json j '$.volumes[0].restore' '$.volumes[0].bring_back' '$.volumes[0].quarantine' \
+		'$.volumes[0].attributes' '$.volumes[0].mixed' '$.volumes[0].failed' | xargs
+}
+# All that a file system shows, but for times of directories
+tree() {
+	(cd "$1" && find . -path './.dmdelta-quarantine-*' -prune -o \
+		-path ./lost+found -prune -o -type f -printf '%P %m %U:%G %n %T@\n' \
+		-o -printf '%P %y %m %U:%G %l\n' | sort
+	find . -path './.dmdelta-quarantine-*' -prune -o -type f -print0 | sort -z |
+		xargs -0r sha256sum)
+}
+
+good_files() {
+	local i
+
+	mkdir docs bin photos 'odd name'
+	for i in {1..30}; do
+		echo "document $i $RANDOM" >docs/$i
+		head -c 20000 /dev/urandom >photos/$i.jpg
+	done
+	cp /bin/true bin/tool
+	chown 1000:1000 docs/[1-9]
+	ln -s ../docs/1 bin/link
+	ln docs/2 docs/two
+	mkfifo 'odd name/fifo'
+	printf x >'odd name/'$'\n'
+	find . -exec touch -h -d '2024-01-01 12:00' {} +
+}
+
+attack() {
+	local i
+
+	for i in {1..5}; do # in place
+		openssl_like docs/$i
+	done
+	for i in {1..5}; do # a new file, and unlink
+		head -c 20016 /dev/urandom >photos/$i.jpg.locked
+		rm photos/$i.jpg
+	done
+	for i in {6..9}; do # truncate and rewrite
+		head -c 20016 /dev/urandom >photos/$i.jpg
+	done
+	echo trojan >bin/.new && chmod 4755 bin/.new && mv bin/.new bin/tool
+	ln -sf /etc/shadow bin/link
+	chmod 777 docs/20 && chown 5 docs/21
+	rm -r 'odd name'
+	mkdir evil && echo note >evil/README
+	[ $fs = xfs ] || chattr +i docs/5
+}
+# The same length and the same times as before: only the blocks tell
+openssl_like() {
+	local size
+
+	size=$(stat -c %s "$1")
+	head -c "$size" /dev/urandom | dd of="$1" conv=notrunc status=none
+	touch -d '2024-01-01 12:00' "$1"
+}
+
+work() {
+	local i
+
+	for i in {10..15}; do echo "more $i" >>docs/$i; done
+	for i in {1..6}; do echo "new $i" >docs/new.$i; done
+	rm photos/30.jpg
+	echo "by its owner" >docs/3
+	echo "worked in" >>docs/20
+}
+
+# the wanted end, from the states that were seen before
+wanted() {
+	rm -rf /tmp/want && cp -a /tmp/good /tmp/want && cp -pP /mnt/t/docs/{1[0-5],new.*,3} /tmp/want/docs/
+	rm /tmp/want/photos/30.jpg
+	cp -p /mnt/t/docs/20 /tmp/want/docs/20
+	chmod 644 /tmp/want/docs/20
+}
+
+one_fs() {
+	local n
+
+	"$DMDELTA" format --force "$origin" "$delta" >/dev/null
+	open_pair v
+	mount $dev /mnt/t
+	(cd /mnt/t && good_files)
+	rm -rf /tmp/good && cp -a /mnt/t /tmp/good
+	good=$("$DMDELTA" checkpoint v --label good)
+	(cd /mnt/t && attack)
+	bad=$("$DMDELTA" checkpoint v --label bad)
+	tree /mnt/t >bad.tree
+	(cd /mnt/t && work)
+	wanted
+	tree /mnt/t >worked.tree
+
+	if [ $fs = ext4 ]; then
+		json_of 0 recover v --from bad --to bad --dry-run
+		is "$(counts)" "$1" "$fs: what a recovery would do"
+		tree /mnt/t >now.tree
+		ok "$fs: a rehearsal changes nothing" cmp worked.tree now.tree
+	fi
+	json_of 0 recover v --from bad --to bad
+	is "$(counts)" "$1" "$fs: what it did"
+	is "$(json j '$.from' '$.to' '$.base' | xargs)" "$bad $bad $good" "$fs: which epochs"
+	n=$(json j '$.volumes[0].compared_bytes')
+	ok "$fs: read what changed, $n bytes of 600000 in files" [ "$n" -lt 1200000 ]
+	tree /mnt/t >now.tree
+	tree /tmp/want >want.tree
+	ok "$fs: the damage is gone, the work is there" cmp want.tree now.tree ||
+		diag "$(diff want.tree now.tree | head -n 40)"
+	ok "$fs: the note of the damage is in quarantine" \
+		grep -q note /mnt/t/.dmdelta-quarantine-"$bad"/evil/README
+	is "$(stat -c %a /mnt/t/.dmdelta-quarantine-"$bad")" 700 "$fs: which others cannot enter"
+	like "$("$DMDELTA" log v)" "recover-$bad-$bad-[0-9]+ .*frozen" "$fs: a frozen epoch has it"
+	"$DMDELTA" show v "recover-$bad-$bad-$(json j '$.before')" --recipe note >/dev/null
+	is "$(json note '$.mode' '$.epochs.from' '$.epochs.to' | xargs)" "files $bad $bad" "$fs: its note is the recipe"
+	if [ $fs = ext4 ]; then
+		json_of 0 recover v --from bad --to bad
+		is "$(json j '$.epoch')" "" "$fs: once more: nothing to do"
+	fi
+
+	# undo, with work after the recovery
+	echo later >/mnt/t/docs/later
+	echo later >>/mnt/t/docs/1
+	json_of 0 undo v
+	cp -p /mnt/t/docs/1 one
+	rm /mnt/t/docs/later
+	like "$(cat one)" '^document 1 .*later$' "$fs: undo keeps what was written since"
+	tree /mnt/t | grep -v 'docs/1\( \|$\)' >now.tree
+	grep -v 'docs/1\( \|$\)' worked.tree >want.tree
+	ok "$fs: ... and takes back all else" cmp want.tree now.tree ||
+		diag "$(diff want.tree now.tree | head -n 40)"
+	not_ok "$fs: ... the quarantine, too" test -e /mnt/t/.dmdelta-quarantine-"$bad"
+	[ "$fs" = ext4 ] || { umount /mnt/t; return; }
+	json_of 0 undo v
+	tree /mnt/t | grep -v 'docs/1\( \|$\)' >now.tree
+	tree /tmp/want | grep -v 'docs/1\( \|$\)' >want.tree
+	ok "$fs: undo of the undo" cmp want.tree now.tree ||
+		diag "$(diff want.tree now.tree | head -n 40)"
+	umount /mnt/t
+}
+
+mkfs.ext4 -q -b 4096 "$origin"
+fs=ext4
+one_fs "11 8 7 2 1 0"
+
+# --- below the file system, which is not mounted ------------------------------------------
+
+fs="ext4, raw"
+block=$(debugfs -R 'blocks /photos/20.jpg' $dev 2>/dev/null | cut -d' ' -f1)
+"$DMDELTA" checkpoint v >/dev/null
+dd if=/dev/urandom of=$dev bs=4096 seek="$block" count=1 oflag=direct conv=notrunc status=none
+raw=$("$DMDELTA" checkpoint v)
+json_of 0 recover v --from "$raw" --to "$raw"
+is "$(counts)" "1 0 0 0 0 0" "a block that was overwritten below the file system is found"
+is "$(json j '$.files[0].path')" "/photos/20.jpg" "... by its file"
+n=$(json j '$.volumes[0].compared_bytes')
+ok "... and little else is read: $n bytes" [ "$n" -lt 200000 ]
+e2fsck -fn $dev >fsck.out 2>&1
+is $? 0 "e2fsck finds nothing" || diag "$(cat fsck.out)"
+mount $dev /mnt/t
+ok "... its content is back" cmp /tmp/good/photos/20.jpg /mnt/t/photos/20.jpg
+
+# --- refused, selected, interrupted ------------------------------------------------------------
+
+fs="ext4"
+refuses 16 'from.*--to' recover v --from bad
+refuses 16 'recipe' recover v --recipe x --from bad --to bad
+refuses 8 'no epoch has this label' recover v --from nosuch --to bad
+refuses 8 'nosuch' recover v --from bad --to bad --volume nosuch
+"$DMDELTA" checkpoint v >/dev/null
+for i in {1..25}; do echo spoilt >/mnt/t/docs/$i; done
+spoilt=$("$DMDELTA" checkpoint v)
+json_of 0 recover v --from "$spoilt" --to "$spoilt" --path '/docs/1*' --not-path /docs/11
+is "$(counts)" "10 0 0 0 0 0" "--path and --not-path"
+exec 5<>/mnt/t/docs/25
+json_of 0 recover v --from "$spoilt" --to "$spoilt" --path /docs/25
+is "$(json j '$.files[0].action' '$.files[0].why' | xargs)" "mixed open for writing" "a file in use is kept"
+exec 5>&-
+strace -f -o /dev/null -e inject=renameat2:signal=KILL:when=3 \
+	"$DMDELTA" recover v --from "$spoilt" --to "$spoilt" >/dev/null 2>&1
+is $? 137 "killed in the middle"
+ok "... something is left to do" grep -q spoilt -r /mnt/t/docs
+json_of 0 recover v --from "$spoilt" --to "$spoilt"
+not_ok "the next run does it" grep -q spoilt -r /mnt/t/docs
+is "$(find /mnt/t -name '.dmdelta-tmp*')" "" "... and leaves nothing"
+umount /mnt/t
+ok "nothing is left mounted or mapped: close" "$DMDELTA" close v
+expect_sound "$delta"
+
+mkfs.xfs -qf "$origin"
+fs=xfs
+one_fs "11 8 7 2 1 0"
+xfs_repair -n $dev >fsck.out 2>&1
+is $? 0 "xfs_repair finds nothing" || diag "$(cat fsck.out)"
+"$DMDELTA" close v
+
+mkfs.btrfs -qf "$origin"
+fs=btrfs
+one_fs "11 8 7 2 1 0"
+"$DMDELTA" close v
+finish

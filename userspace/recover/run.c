@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * run.c - a three-way merge of files on a live device.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "changes.h"
+#include "checkpoint.h"
+#include "cli.h"
+#include "device.h"
+#include "notes.h"
+#include "output.h"
+#include "owner/owner.h"
+#include "past/live.h"
+#include "past/mount.h"
+#include "recover/recipe.h"
+#include "recover/run.h"
+
+/* One volume: its three trees and what becomes of it */
+struct part {
+	const struct live_volume *live;
+	const struct past_volume *base, *bad;
+	struct files_plan plan;
+	struct files_result result;
+	bool planned;
+};
+
+struct work {
+	struct run *run;
+	struct live live;
+	struct past base, bad;
+	struct range *changed;
+	size_t nr_changed;
+	struct owner_map base_owner, bad_owner;
+	struct part *part;
+	size_t nr;
+	bool tty;
+};
+
+/* --- labels -------------------------------------------------------------------- */
+
+bool run_made(const struct epoch *e)
+{
+	unsigned int from, to, before;
+	char word[16], again[DR_LABEL_MAX + 1];
+
+	if (sscanf(e->label, "%15[a-z]-%u-%u-%u", word, &from, &to,
+		   &before) != 4 ||
+	    (strcmp(word, RUN_RECOVER) && strcmp(word, RUN_UNDO)))
+		return false;
+	snprintf(again, sizeof(again), "%s-%u-%u-%u", word, from, to, before);
+	return !strcmp(again, e->label) && e->has_parent &&
+	       e->parent == before;
+}
+
+/* --- checkpoints ------------------------------------------------------------------ */
+
+static int seal(struct run *run, const char *label, uint32_t *epoch)
+{
+	struct checkpoint_options o = { .label = label, .skip_empty = !label };
+	struct device_status status;
+	struct checkpoint cp;
+	int code = device_status(run->device, &status);
+
+	if (!code)
+		code = checkpoint_make(run->device, status.info.devno, &o,
+				       &cp);
+	if (code)
+		return code;
+	*epoch = cp.epoch;
+	if (cp.made && !cp.frozen)
+		warn(run->device, "nothing could be frozen for checkpoint %u",
+		     cp.epoch);
+	checkpoint_free(&cp);
+	return DR_EXIT_OK;
+}
+
+static int seal_before(struct run *run)
+{
+	int code = seal(run, NULL, &run->before);
+
+	/* --to head, and nothing was written to it */
+	if (!code && run->to > run->before)
+		run->to = run->before;
+	if (!code && run->from > run->to)
+		code = fail(DR_EXIT_OPERATIONAL, run->device,
+			    "'dmdelta log' shows what was written when",
+			    "nothing was written from epoch %u on", run->from);
+	return code;
+}
+
+/* So that it can be read, repeated and audited. */
+static void keep_recipe(struct run *run)
+{
+	struct recipe *r = run->recipe;
+	struct json_object *json;
+	const char *text;
+
+	r->mode = RECIPE_FILES;
+	r->to = run->to;
+	r->now = run->before;
+	json = recipe_json(r);
+	text = json ? json_object_to_json_string_ext(json,
+						     JSON_C_TO_STRING_PLAIN) :
+		      NULL;
+	if (!text || strlen(text) > DR_NOTE_MAX ||
+	    note_set(run->device, run->after, text))
+		warn(run->device, "epoch %u has no note of what was selected",
+		     run->after);
+	json_object_put(json);
+}
+
+static int seal_after(struct run *run)
+{
+	char label[DR_LABEL_MAX + 1];
+	int code;
+
+	snprintf(label, sizeof(label), "%s-%u-%u-%u", run->word, run->from,
+		 run->to, run->before);
+	code = seal(run, label, &run->after);
+	if (!code && run->recipe)
+		keep_recipe(run);
+	return code;
+}
+
+/* --- volumes ---------------------------------------------------------------------- */
+
+static const struct past_volume *past_volume(const struct past *p,
+					     const char *what)
+{
+	size_t i;
+
+	for (i = 0; i < p->nr; i++)
+		if (!strcmp(p->vol[i].vol->what, what))
+			return &p->vol[i];
+	return NULL;
+}
+
+static int not_mounted(struct work *w, const char *what, const char *when,
+		       const char *why)
+{
+	warn(what, "cannot be mounted %s: %s; see 'plan --mode blocks'",
+	     when, why ? why : "it is not there");
+	w->run->left = true;
+	return 0;
+}
+
+/* Has the volume all three trees? */
+static bool complete(struct work *w, struct part *part)
+{
+	const char *what = part->live->vol->what;
+
+	part->base = past_volume(&w->base, what);
+	part->bad = past_volume(&w->bad, what);
+	if (!part->base || !part->base->dir || !part->bad || !part->bad->dir) {
+		const struct past_volume *v = part->base && part->base->dir ?
+					      part->bad : part->base;
+
+		/* What never was a file system is nobody's loss here. */
+		if (!inside_mountable(part->live->vol) && !part->base)
+			return false;
+		return not_mounted(w, what, v == part->bad && part->base &&
+				   part->base->dir ?
+				   "at the end of the damage" :
+				   "before the damage", v ? v->why : NULL);
+	}
+	if (!part->live->dir)
+		return not_mounted(w, what, "now", part->live->why);
+	return true;
+}
+
+static int choose_volumes(struct work *w)
+{
+	size_t i, only = 0;
+	int code;
+
+	if (w->run->volume) {
+		code = inside_pick(&w->live.inside, w->run->volume,
+				   w->run->device, &only);
+		if (code)
+			return code;
+	}
+	w->part = calloc(w->live.nr + 1, sizeof(*w->part));
+	if (!w->part)
+		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	for (i = 0; i < w->live.nr; i++) {
+		struct part *part = &w->part[w->nr];
+
+		if (w->run->volume && i != only)
+			continue;
+		part->live = &w->live.vol[i];
+		if (complete(w, part))
+			w->nr++;
+	}
+	if (w->nr)
+		return DR_EXIT_OK;
+	return fail(DR_EXIT_OPERATIONAL, w->run->device,
+		    "'dmdelta plan --mode blocks' takes blocks back",
+		    "no file system that can be mounted before the damage, at its end and now");
+}
+
+static int open_past(struct work *w)
+{
+	struct run *run = w->run;
+	int code = past_open(run->device, run->base, NULL, 0, NULL, 0,
+			     &w->base);
+
+	if (!code)
+		code = past_open(run->device, run->to, NULL, 0, NULL, 0,
+				 &w->bad);
+	if (!code)
+		code = changes_between(run->device, run->base, run->to,
+				       &w->changed, &w->nr_changed);
+	if (!code)
+		code = owner_map_make(&w->base, w->changed, w->nr_changed,
+				      &w->base_owner);
+	if (!code)
+		code = owner_map_make(&w->bad, w->changed, w->nr_changed,
+				      &w->bad_owner);
+	return code;
+}
+
+static void work_close(struct work *w)
+{
+	size_t i;
+
+	for (i = 0; w->part && i < w->nr; i++) {
+		files_plan_free(&w->part[i].plan);
+		files_result_free(&w->part[i].result);
+	}
+	free(w->part);
+	owner_map_free(&w->base_owner);
+	owner_map_free(&w->bad_owner);
+	free(w->changed);
+	past_close(&w->bad);
+	past_close(&w->base);
+	live_close(&w->live);
+}
+
+/* --- plan and apply ----------------------------------------------------------------- */
+
+static void progress(const struct files_plan *plan, size_t nr_done, void *arg)
+{
+	const struct work *w = arg;
+
+	if (w->tty && (nr_done % 64 == 0 || nr_done == plan->nr))
+		fprintf(stderr, "\r%zu of %zu paths%s", nr_done, plan->nr,
+			nr_done == plan->nr ? "\n" : "");
+}
+
+static int plan_all(struct work *w)
+{
+	int code = DR_EXIT_OK;
+	size_t i;
+
+	for (i = 0; !code && i < w->nr; i++) {
+		struct part *part = &w->part[i];
+
+		if (w->tty)
+			fprintf(stderr, "comparing files: %s\n",
+				part->live->vol->what);
+		code = files_plan_make(part->base->dir, part->bad->dir,
+				       part->live->dir, w->run->select,
+				       &w->base_owner, &w->bad_owner,
+				       w->changed, w->nr_changed, &part->plan);
+		part->planned = !code;
+	}
+	return code;
+}
+
+static bool anything(const struct files_plan *plan)
+{
+	size_t i;
+
+	for (i = 0; i < plan->nr; i++)
+		if ((plan->item[i].action != FILES_MIXED &&
+		     plan->item[i].action != FILES_DONE) ||
+		    plan->item[i].leftover)
+			return true;
+	return false;
+}
+
+static bool was_done(const struct work *w)
+{
+	size_t i;
+	int k;
+
+	for (i = 0; i < w->nr; i++) {
+		for (k = 0; k < NR_FILES_ACTIONS; k++)
+			if (w->part[i].result.count[k])
+				return true;
+		if (w->part[i].result.nr_beside)
+			return true;
+	}
+	return false;
+}
+
+static int apply_all(struct work *w)
+{
+	struct run *run = w->run;
+	struct files_apply_options o = {
+		.epoch = run->to, .beside = run->beside,
+		.quarantine = run->quarantine, .each = progress, .arg = w,
+	};
+	int code = DR_EXIT_OK, sealed = DR_EXIT_OK;
+	size_t i;
+
+	for (i = 0; !code && i < w->nr; i++) {
+		struct part *part = &w->part[i];
+
+		if (!anything(&part->plan) &&
+		    !(run->beside && part->plan.count[FILES_MIXED]))
+			continue;
+		code = files_plan_apply(&part->plan, part->base->dir,
+					part->live->dir, &o, &part->result);
+		if (code == DR_EXIT_UNCORRECTED) {
+			run->left = true;
+			code = DR_EXIT_OK;
+		}
+	}
+	/* Also what was done before an error must be easy to take back. */
+	if (was_done(w))
+		sealed = seal_after(run);
+	return code ? code : sealed;
+}
+
+/* --- what is printed ---------------------------------------------------------------- */
+
+static const struct out_column item_columns[] = {
+	{ "volume", "VOLUME", OUT_TEXT, OUT_ONLY_JSON },
+	{ "action", "ACTION", OUT_TEXT, OUT_BOTH },
+	{ "type", "TYPE", OUT_TEXT, OUT_ONLY_JSON },
+	{ "path", "PATH", OUT_TEXT, OUT_BOTH },
+	{ "bytes", "SIZE", OUT_BYTES, OUT_BOTH },
+	{ "why", "WHY", OUT_TEXT, OUT_BOTH },
+};
+
+/* In text only what needs eyes; a rehearsal shows all. */
+static void print_items(const struct work *w)
+{
+	char type[2] = "", *path = NULL;
+	size_t i, k, room = 0, need;
+
+	out_table("files", item_columns, ARRAY_SIZE(item_columns));
+	for (i = 0; i < w->nr; i++)
+		for (k = 0; k < w->part[i].plan.nr; k++) {
+			const struct files_item *it =
+				&w->part[i].plan.item[k];
+
+			if (!out_is_json() && !w->run->dry_run &&
+			    it->action != FILES_MIXED)
+				continue;
+			need = strlen(it->path) * 4 + 8;
+			if (need > room) {
+				free(path);
+				room = need * 2;
+				path = malloc(room);
+			}
+			if (!path)
+				break;
+			type[0] = it->type;
+			out_row((struct out_value[]){
+				out_text(w->part[i].live->vol->what),
+				out_text(files_action_words[it->action]),
+				out_text(type),
+				out_text(files_path_text(it->path, path, room)),
+				out_number(it->bytes), out_text(it->why) });
+		}
+	out_table_end();
+	free(path);
+}
+
+static const struct out_column volume_columns[] = {
+	{ "volume", "VOLUME", OUT_TEXT, OUT_BOTH },
+	{ "type", "TYPE", OUT_TEXT, OUT_BOTH },
+	{ "restore", "RESTORE", OUT_NUMBER, OUT_BOTH },
+	{ "bring_back", "BRING BACK", OUT_NUMBER, OUT_BOTH },
+	{ "quarantine", "QUARANTINE", OUT_NUMBER, OUT_BOTH },
+	{ "attributes", "ATTRIBUTES", OUT_NUMBER, OUT_BOTH },
+	{ "mixed", "MIXED", OUT_NUMBER, OUT_BOTH },
+	{ "done", "DONE", OUT_NUMBER, OUT_BOTH },
+	{ "failed", "FAILED", OUT_NUMBER, OUT_BOTH },
+	{ "beside", "BESIDE", OUT_NUMBER, OUT_ONLY_JSON },
+	{ "paths", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "compared_bytes", "READ", OUT_BYTES, OUT_BOTH },
+	{ "written_bytes", "WRITTEN", OUT_BYTES, OUT_BOTH },
+	{ "mounted", NULL, OUT_TEXT, OUT_ONLY_JSON },
+	{ "quarantine_dir", NULL, OUT_TEXT, OUT_ONLY_JSON },
+};
+
+static void print_volumes(const struct work *w)
+{
+	size_t i;
+
+	out_table("volumes", volume_columns, ARRAY_SIZE(volume_columns));
+	for (i = 0; i < w->nr; i++) {
+		const struct part *part = &w->part[i];
+		const uint64_t *count = part->plan.count;
+
+		out_row((struct out_value[]){
+			out_text(part->live->vol->what),
+			out_text(part->live->vol->type),
+			out_number(count[FILES_RESTORE]),
+			out_number(count[FILES_BRING_BACK]),
+			out_number(count[FILES_QUARANTINE]),
+			out_number(count[FILES_ATTRS]),
+			out_number(count[FILES_MIXED]),
+			out_number(count[FILES_DONE]),
+			out_number(part->result.nr_failed),
+			out_number(part->result.nr_beside),
+			out_number(part->plan.nr_paths),
+			out_number(part->plan.compared_bytes),
+			out_number(part->result.written_bytes),
+			out_text(part->live->where),
+			out_text(part->result.quarantine) });
+	}
+	out_table_end();
+}
+
+static const struct out_column run_columns[] = {
+	{ "dry_run", NULL, OUT_BOOL, OUT_ONLY_JSON },
+	{ "from", "taken back from epoch", OUT_NUMBER, OUT_BOTH },
+	{ "to", "to epoch", OUT_NUMBER, OUT_BOTH },
+	{ "base", "as it was in epoch", OUT_NUMBER, OUT_BOTH },
+	{ "before", "state before this", OUT_NUMBER, OUT_BOTH },
+	{ "epoch", "state after this", OUT_NUMBER, OUT_BOTH },
+};
+
+static void print(const struct work *w)
+{
+	const struct run *run = w->run;
+	size_t i;
+
+	print_items(w);
+	print_volumes(w);
+	out_record(run_columns, ARRAY_SIZE(run_columns), (struct out_value[]){
+		out_number(run->dry_run), out_number(run->from),
+		out_number(run->to), out_number(run->base),
+		out_number(run->before),
+		out_maybe(run->after, run->after) });
+	for (i = 0; i < w->nr; i++)
+		if (w->part[i].result.quarantine)
+			out_say("What the damage had brought is in %s%s%s.",
+				w->run->quarantine || !w->part[i].live->where ?
+				"" : w->part[i].live->where,
+				w->run->quarantine || !w->part[i].live->where ?
+				"" : "/", w->part[i].result.quarantine);
+	if (run->after)
+		out_say("'dmdelta undo %s' takes it back.", run->device);
+	else if (!run->dry_run)
+		out_say("Nothing was to be done.");
+}
+
+int run_files(struct run *run)
+{
+	struct work w = { .run = run, .tty = isatty(STDERR_FILENO) };
+	int code = live_open(run->device, !run->dry_run, &w.live);
+
+	if (!code)
+		code = seal_before(run);
+	if (!code)
+		code = open_past(&w);
+	if (!code)
+		code = choose_volumes(&w);
+	if (!code)
+		code = plan_all(&w);
+	if (!code && !run->dry_run)
+		code = apply_all(&w);
+	if (w.nr && w.part[w.nr - 1].planned)
+		print(&w);
+	if (!code && run->left)
+		code = DR_EXIT_UNCORRECTED;
+	work_close(&w);
+	return code;
+}
