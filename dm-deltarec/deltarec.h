@@ -13,6 +13,7 @@
  *   pending.c     first writes under way, who waits for them, their end
  *   journal-io.c  FLUSH and FUA: group commit of what is not yet recorded
  *   worker.c      merges, reclaim, replay in the background
+ *   reads.c       what was read, when that is wanted
  *   view.c        the other target: an epoch of the past, read-only. Its reads
  *                 take the same way, with a lineage of their own
  *
@@ -43,6 +44,7 @@
 #include <linux/device-mapper.h>
 #include <linux/dm-io.h>
 #include <linux/dm-kcopyd.h>
+#include <linux/jump_label.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/rwsem.h>
@@ -72,6 +74,7 @@ struct deltarec_features {
 	bool queue_if_full;
 	bool full_given;	/* the policy was named in the table */
 	bool discard_passdown;
+	bool track_reads;
 };
 
 /* What a lookup uses from end to end */
@@ -118,6 +121,8 @@ struct deltarec_note {
 	u32 got;
 	u8 *data;
 };
+
+struct deltarec_reads;		/* reads.c */
 
 struct deltarec_store {
 	struct dr_store st;
@@ -181,6 +186,7 @@ struct deltarec_store {
 	bool stopping;
 	struct deltarec_replay_info replay;	/* lock */
 	struct deltarec_note note;
+	struct deltarec_reads *reads;		/* NULL: never tracked */
 	struct workqueue_struct *ctl_wq;
 	struct work_struct event_work;
 };
@@ -442,6 +448,21 @@ struct deltarec_rule_args {
 int deltarec_parse_rule(const char *start, const char *sectors,
 			const char *from, const char *to, const char *later,
 			struct deltarec_rule_args *a);
+
+/* reads.c */
+DECLARE_STATIC_KEY_FALSE(deltarec_tracking);
+/* A bio reads; blocks are written for the first time in the head (lock held) */
+void deltarec_reads_seen(struct deltarec *dt, const struct bio *bio);
+void deltarec_reads_first(struct deltarec_store *s, u64 block, u32 nr);
+/* Track from now on, or no more. No bio is in flight. May sleep. */
+void deltarec_reads_switch(struct deltarec_store *s, bool on);
+/* There is another head: the map of the former one is to be kept. Lock held */
+void deltarec_reads_sealed(struct deltarec_store *s);
+/* Keep the map of one former head; meta held. Return: there may be more. */
+bool deltarec_reads_store(struct deltarec_store *s);
+void deltarec_reads_free(struct deltarec_store *s);
+int deltarec_message_reads(struct deltarec *dt, unsigned int argc, char **argv,
+			   struct deltarec_reply *reply);
 
 /* status.c */
 void deltarec_status(struct dm_target *ti, status_type_t type,

@@ -70,6 +70,12 @@ int deltarec_parse_features(struct dm_target *ti, struct dm_arg_set *as,
 				r = -EINVAL;
 			}
 			f->discard_passdown = true;
+		} else if (!strcasecmp(word, DR_FEAT_TRACK_READS)) {
+			if (f->track_reads) {
+				ti->error = "Give track_reads once";
+				r = -EINVAL;
+			}
+			f->track_reads = true;
 		} else {
 			ti->error = "Unknown feature argument";
 			r = -EINVAL;
@@ -85,7 +91,7 @@ unsigned int deltarec_print_features(const struct deltarec_features *f,
 
 	if (f->cache_mb != DR_CACHE_MB_DEFAULT)
 		nr += 2;
-	nr += f->full_given + f->discard_passdown;
+	nr += f->full_given + f->discard_passdown + f->track_reads;
 	n = scnprintf(buf, size, "%u", nr);
 	if (f->cache_mb != DR_CACHE_MB_DEFAULT)
 		n += scnprintf(buf + n, size - n, " " DR_FEAT_CACHE_MB " %u",
@@ -95,5 +101,7 @@ unsigned int deltarec_print_features(const struct deltarec_features *f,
 			       DR_FEAT_QUEUE_IF_FULL : DR_FEAT_ERROR_IF_FULL);
 	if (f->discard_passdown)
 		n += scnprintf(buf + n, size - n, " " DR_FEAT_DISCARD_PASSDOWN);
+	if (f->track_reads)
+		n += scnprintf(buf + n, size - n, " " DR_FEAT_TRACK_READS);
 	return n;
 }

@@ -363,6 +363,8 @@ int deltarec_map(struct dm_target *ti, struct bio *bio)
 		return deltarec_map_flush(dt, bio);
 	switch (bio_op(bio)) {
 	case REQ_OP_READ:
+		if (static_branch_unlikely(&deltarec_tracking))
+			deltarec_reads_seen(dt, bio);
 		return map_data(dt, io, bio);
 	case REQ_OP_WRITE:
 		if (unlikely(mode != DELTAREC_RW))

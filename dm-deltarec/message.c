@@ -291,7 +291,7 @@ static void print_epoch(const struct dr_store *st, const struct dr_epoch *e,
 {
 	bool head = e->state == DR_EPOCH_HEAD;
 	const char *seal = DR_WORD_NONE;
-	u32 note;
+	u32 note, first;
 
 	if (e->state == DR_EPOCH_SEALED || e->state == DR_EPOCH_DROPPED)
 		seal = e->flags & DR_EPOCH_FROZEN ? DR_SEAL_FROZEN :
@@ -309,6 +309,11 @@ static void print_epoch(const struct dr_store *st, const struct dr_epoch *e,
 	note = e->state == DR_EPOCH_SEALED ? READ_ONCE(e->note_bytes) : 0;
 	if (note)
 		deltarec_reply(reply, " %u", note);
+	else
+		deltarec_reply(reply, " " DR_WORD_NONE);
+	first = head ? READ_ONCE(st->head_read_first) : e->read_first;
+	if (first)
+		deltarec_reply(reply, " %u", first - 1);
 	else
 		deltarec_reply(reply, " " DR_WORD_NONE);
 }
@@ -334,7 +339,8 @@ static int epochs(struct deltarec *dt, unsigned int argc, char **argv,
 	if (!cursor)
 		deltarec_reply(reply, "\n0 " DR_WORD_NONE " " DR_STATE_SEALED
 			       " %llu base " DR_WORD_NONE " " DR_HOW_FORMAT " "
-			       DR_WORD_NONE " " DR_WORD_NONE " " DR_WORD_NONE,
+			       DR_WORD_NONE " " DR_WORD_NONE " " DR_WORD_NONE
+			       " " DR_WORD_NONE,
 			       le64_to_cpu(s->st.sb.created));
 	for (; i < end; i++)
 		print_epoch(&s->st, t->e + i, reply);
@@ -368,6 +374,8 @@ int deltarec_message(struct dm_target *ti, unsigned int argc, char **argv,
 		return epochs(dt, argc, argv, &reply);
 	if (!strcasecmp(argv[0], DR_MSG_NOTE))
 		return deltarec_message_note(dt, argc, argv, &reply);
+	if (!strcasecmp(argv[0], DR_MSG_READS))
+		return deltarec_message_reads(dt, argc, argv, &reply);
 	if (!strcasecmp(argv[0], DR_MSG_REPLAY))
 		return deltarec_message_replay(dt, argc, argv, &reply);
 	DMERR_LIMIT("%s: unknown message '%s'", dt->s->name, argv[0]);

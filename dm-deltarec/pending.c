@@ -79,6 +79,8 @@ int deltarec_pending_add(struct deltarec_store *s, struct deltarec_io *io,
 	io->map_flags = map_flags;
 	INIT_LIST_HEAD(&io->waiters);
 	hlist_add_head(&io->hash, bucket_of(s, block));
+	if (static_branch_unlikely(&deltarec_tracking))
+		deltarec_reads_first(s, block, *nr);
 	check_low(s);
 	return 0;
 }

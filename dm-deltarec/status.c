@@ -95,9 +95,10 @@ static void ima(const struct deltarec *dt, struct deltarec_reply *out)
 		       dt->origin->name, dt->delta->name);
 	deltarec_reply(out, ",delta_uuid=%pU,block_sectors=%u",
 		       s->st.uuid, deltarec_block_sectors(s));
-	deltarec_reply(out, ",cache_mb=%u,queue_if_full=%c,discard_passdown=%c;",
+	deltarec_reply(out, ",cache_mb=%u,queue_if_full=%c,discard_passdown=%c",
 		       dt->f.cache_mb, dt->f.queue_if_full ? 'y' : 'n',
 		       dt->f.discard_passdown ? 'y' : 'n');
+	deltarec_reply(out, ",track_reads=%c;", dt->f.track_reads ? 'y' : 'n');
 }
 
 void deltarec_status(struct dm_target *ti, status_type_t type,

@@ -78,6 +78,8 @@ void deltarec_snap_publish(struct deltarec_store *s, struct deltarec_snap *new)
 	rcu_assign_pointer(s->snap, new);
 	if (old)
 		kfree_rcu(old, rcu);
+	if (static_branch_unlikely(&deltarec_tracking))
+		deltarec_reads_sealed(s);
 }
 
 /* --- opening ------------------------------------------------------------- */
@@ -206,6 +208,7 @@ static void store_free(struct deltarec_store *s)
 	dr_replay_end(&s->st);
 	dr_store_close(&s->st);
 	deltarec_note_exit(&s->note);
+	deltarec_reads_free(s);
 	bioset_exit(&s->bs);
 	deltarec_journal_exit(s);
 	deltarec_env_exit(s);
@@ -486,6 +489,8 @@ int deltarec_store_resume(struct deltarec *dt)
 		grow(s);
 	if (!r)
 		resize_cache(s, dt->f.cache_mb);
+	if (!r)
+		deltarec_reads_switch(s, dt->f.track_reads);
 	mutex_unlock(&s->meta);
 	if (r)
 		return r;

@@ -192,7 +192,7 @@ static bool step(struct deltarec_store *s)
 		return r > 0;
 	if (quiet)
 		return false;
-	if (run_replay(s))
+	if (run_replay(s) || deltarec_reads_store(s))
 		return true;
 	return s->st.reclaim_wanted && run_reclaim(s);
 }

@@ -27,6 +27,7 @@ static const struct out_column columns[] = {
 	{ "prev", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "consistency", NULL, OUT_TEXT, OUT_ONLY_JSON },
 	{ "note_bytes", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "read_first_blocks", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ NULL, "marks", OUT_TEXT, OUT_ONLY_TEXT },
 };
 
@@ -171,6 +172,7 @@ static void put_epoch(struct log *log, const struct epoch *e)
 		out_maybe(e->has_prev, e->prev),
 		out_text(e->consistency[0] ? e->consistency : NULL),
 		out_number(e->note_bytes),
+		out_maybe(e->has_read_first, e->read_first),
 		out_text(marks(e, text, sizeof(text))) });
 	free(line);
 }

@@ -33,6 +33,7 @@ struct features {
 	bool error_if_full;
 	bool queue_if_full;
 	bool discard_passdown;
+	bool track_reads;
 };
 
 static int take_cache(struct features *f, const char *thing, const char *word)
@@ -59,6 +60,8 @@ static int take_feature(struct features *f, const char *word)
 		f->queue_if_full = true;
 	else if (!strcmp(word, DR_FEAT_DISCARD_PASSDOWN))
 		f->discard_passdown = true;
+	else if (!strcmp(word, DR_FEAT_TRACK_READS))
+		f->track_reads = true;
 	else
 		return fail_usage(word, "no such feature");
 	return DR_EXIT_OK;
@@ -77,6 +80,8 @@ static int parse_features(const struct cmd_line *line, struct features *f)
 		f->queue_if_full = true;
 	if (cli_option(line, "discard-passdown"))
 		f->discard_passdown = true;
+	if (cli_option(line, "track-reads"))
+		f->track_reads = true;
 	for (i = 3; !code && i < line->argc; i++)
 		code = take_feature(f, line->argv[i]);
 	if (!code && f->error_if_full && f->queue_if_full)
@@ -109,8 +114,13 @@ static void make_params(const struct features *f, const struct volume *origin,
 		nr++;
 	}
 	if (f->discard_passdown) {
+		n += snprintf(words + n, sizeof(words) - n,
+			      " " DR_FEAT_DISCARD_PASSDOWN);
+		nr++;
+	}
+	if (f->track_reads) {
 		snprintf(words + n, sizeof(words) - n,
-			 " " DR_FEAT_DISCARD_PASSDOWN);
+			 " " DR_FEAT_TRACK_READS);
 		nr++;
 	}
 	n = snprintf(buf, size, "%u:%u %u:%u", major(origin->devno),

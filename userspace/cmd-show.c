@@ -3,6 +3,7 @@
  * cmd-show.c - all about one epoch.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "epochs.h"
 #include "notes.h"
 #include "output.h"
+#include "reads.h"
 
 static const struct out_column columns[] = {
 	{ "epoch", "epoch", OUT_NUMBER, OUT_BOTH },
@@ -25,9 +27,45 @@ static const struct out_column columns[] = {
 	{ "prev", "head before it", OUT_NUMBER, OUT_BOTH },
 	{ "nr_blocks", "blocks written", OUT_NUMBER, OUT_BOTH },
 	{ "bytes", "size", OUT_BYTES, OUT_BOTH },
+	{ "read_first_blocks", "written after a read", OUT_NUMBER, OUT_BOTH },
 	{ "note_bytes", "note", OUT_BYTES, OUT_BOTH },
 	{ "note", NULL, OUT_TEXT, OUT_ONLY_JSON },
 };
+
+static const struct out_column reads_columns[] = {
+	{ "range", "read", OUT_TEXT, OUT_BOTH },
+	{ "start_sectors", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "len_sectors", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "len_bytes", "size", OUT_BYTES, OUT_BOTH },
+};
+
+static int put_reads(const char *name, uint32_t id)
+{
+	struct range *ranges;
+	char text[64];
+	bool known;
+	size_t nr, i;
+	int code = reads_of(name, id, &ranges, &nr, &known);
+
+	if (code)
+		return code;
+	if (!known)
+		warn(name, "it is not known what was read in epoch %u: see --track-reads of open",
+		     id);
+	out_say("%s", "");
+	out_table("reads", reads_columns, ARRAY_SIZE(reads_columns));
+	for (i = 0; i < nr; i++) {
+		snprintf(text, sizeof(text), "%" PRIu64 "+%" PRIu64,
+			 ranges[i].start_sectors, ranges[i].len_sectors);
+		out_row((struct out_value[]){
+			out_text(text), out_number(ranges[i].start_sectors),
+			out_number(ranges[i].len_sectors),
+			out_number(ranges[i].len_sectors << SECTOR_SHIFT) });
+	}
+	out_table_end();
+	free(ranges);
+	return DR_EXIT_OK;
+}
 
 static int put_children(const struct epochs *epochs, uint32_t id)
 {
@@ -71,6 +109,7 @@ static int put(const struct epochs *epochs, const struct epoch *e,
 		out_maybe(e->has_parent, e->parent),
 		out_maybe(e->has_prev, e->prev), out_number(blocks),
 		out_number((blocks * status->block_sectors) << SECTOR_SHIFT),
+		out_maybe(e->has_read_first, e->read_first),
 		out_maybe(e->note_bytes, e->note_bytes), out_text(note) });
 	code = put_children(epochs, e->id);
 	if (!code && note)
@@ -135,6 +174,8 @@ int cmd_show(const struct cmd_line *line)
 		return code;
 	code = show(name, &epochs, line->argv[1], id,
 		    cli_option(line, "recipe"));
+	if (!code && cli_option(line, "reads"))
+		code = put_reads(name, id);
 	epochs_free(&epochs);
 	return code;
 }

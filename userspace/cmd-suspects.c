@@ -130,6 +130,8 @@ static int choose(struct search *s)
 			.epoch = e,
 			.base = seen_parent(s, e),
 			.listed = e->id >= s->from,
+			.has_read_first = e->has_read_first,
+			.read_first_blocks = e->read_first,
 		};
 		if (e->id < s->from)
 			history++;

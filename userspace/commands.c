@@ -21,6 +21,7 @@ const char *const feature_words[] = {
 	DR_FEAT_ERROR_IF_FULL,
 	DR_FEAT_QUEUE_IF_FULL,
 	DR_FEAT_DISCARD_PASSDOWN,
+	DR_FEAT_TRACK_READS,
 	NULL
 };
 
@@ -52,6 +53,8 @@ static const struct cmd_option open_options[] = {
 	  .help = "writes wait for space when the delta device is full" },
 	{ .name = "discard-passdown",
 	  .help = "pass discards down when space is reclaimed" },
+	{ .name = "track-reads",
+	  .help = "note what is read, as evidence of what saw damage" },
 	END
 };
 
@@ -65,6 +68,8 @@ static const struct cmd_option log_options[] = {
 static const struct cmd_option show_options[] = {
 	{ .name = "recipe", .arg = "file",
 	  .help = "write the recipe that is kept with the epoch to a file" },
+	{ .name = "reads",
+	  .help = "list what was read in it (with track_reads)" },
 	END
 };
 
@@ -191,7 +196,8 @@ const struct cmd commands[] = {
 	.summary = "make the device /dev/mapper/<name>",
 	.text = {
 		"Features: cache_mb=<n>, error_if_full, queue_if_full,",
-		"discard_passdown; each can be given as an option, too.",
+		"discard_passdown, track_reads; each can be given as an",
+		"option, too.",
 	},
 	.args = { ARG_NAME, ARG_ORIGIN, ARG_DELTA,
 		  { "feature", WORD_FEATURE, true, true } },

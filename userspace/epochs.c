@@ -12,8 +12,8 @@
 #include "device.h"
 #include "epochs.h"
 
-/* Older modules do not tell of notes; newer ones may tell more. */
-enum { MIN_EPOCH_WORDS = 9, NR_EPOCH_WORDS = 10 };
+/* Older modules do not tell of notes and reads; newer ones may tell more. */
+enum { MIN_EPOCH_WORDS = 9, NR_EPOCH_WORDS = 11 };
 
 static bool take_id(const char *word, bool *present, uint32_t *id)
 {
@@ -51,6 +51,7 @@ static bool parse_line(char *line, struct epoch *e)
 		return false;
 	e->id = number;
 	e->has_time = strcmp(words[3], DR_WORD_NONE) != 0;
+	e->has_read_first = words[10] && strcmp(words[10], DR_WORD_NONE);
 	return take_id(words[1], &e->has_parent, &e->parent) &&
 	       take_text(words[2], e->state, sizeof(e->state)) &&
 	       (!e->has_time || !parse_number(words[3], &e->time)) &&
@@ -61,7 +62,8 @@ static bool parse_line(char *line, struct epoch *e)
 	       take_id(words[7], &e->has_prev, &e->prev) &&
 	       take_text(words[8], e->consistency, sizeof(e->consistency)) &&
 	       (!words[9] || !strcmp(words[9], DR_WORD_NONE) ||
-		!parse_number(words[9], &e->note_bytes));
+		!parse_number(words[9], &e->note_bytes)) &&
+	       (!e->has_read_first || !parse_number(words[10], &e->read_first));
 }
 
 static int add(struct epochs *epochs, const struct epoch *e, size_t *room)

@@ -25,6 +25,8 @@ struct epoch {
 	uint32_t prev;		/* head that its maker had sealed */
 	char consistency[8];	/* "": not sealed */
 	uint64_t note_bytes;	/* of its note, 0: it has none */
+	bool has_read_first;	/* reads were tracked */
+	uint64_t read_first;	/* blocks written soon after they were read */
 };
 
 /* Sorted by number, lowest first */

@@ -208,9 +208,21 @@ static void check_note_end(struct checker *c)
 
 	if (!epoch)
 		return;
-	c->note_total += c->note_bytes;
-	if (e && e->note_bytes != c->note_bytes)
-		bad(c, "note of epoch", epoch, "is not as long as its record says");
+	switch (le16_to_cpu(c->piece.kind)) {
+	case DR_NOTE_TEXT:
+		c->note_total += c->note_bytes;
+		if (e && e->note_bytes != c->note_bytes)
+			bad(c, "note of epoch", epoch,
+			    "is not as long as its record says");
+		break;
+	case DR_NOTE_READS:
+		if (c->note_bytes != DR_READS_BYTES)
+			bad(c, "reads of epoch", epoch,
+			    "are not as many bits as there must be");
+		break;
+	default:
+		bad(c, "note of epoch", epoch, "is of an unknown kind");
+	}
 }
 
 static void check_piece(struct checker *c, const void *entry)
@@ -219,7 +231,7 @@ static void check_piece(struct checker *c, const void *entry)
 	u32 epoch = le32_to_cpu(d->epoch);
 
 	c->ck->pieces++;
-	if (epoch != le32_to_cpu(l->epoch)) {
+	if (d->epoch != l->epoch || d->kind != l->kind) {
 		check_note_end(c);
 		c->note_bytes = 0;
 		if (!dr_epochs_find(&c->st->epochs, epoch))
@@ -231,8 +243,6 @@ static void check_piece(struct checker *c, const void *entry)
 		   le16_to_cpu(l->len) != DR_NOTE_CHUNK) {
 		bad(c, "note of epoch", epoch, "has a gap");
 	}
-	if (le16_to_cpu(d->kind) != DR_NOTE_TEXT)
-		bad(c, "note of epoch", epoch, "is of an unknown kind");
 	c->note_bytes += le16_to_cpu(d->len);
 	c->piece = *d;
 }

@@ -159,6 +159,7 @@ void dr_epoch_encode(struct dr_disk_epoch *d, const struct dr_epoch *e)
 	d->time = cpu_to_le64(e->time);
 	d->nr_blocks = cpu_to_le64(e->nr_blocks);
 	d->note_bytes = cpu_to_le32(e->note_bytes);
+	d->read_first = cpu_to_le32(e->read_first);
 	memcpy(d->label, e->label, sizeof(d->label));
 }
 
@@ -174,6 +175,7 @@ const char *dr_epoch_decode(struct dr_epoch *e, const struct dr_disk_epoch *d)
 	e->time = le64_to_cpu(d->time);
 	e->nr_blocks = le64_to_cpu(d->nr_blocks);
 	e->note_bytes = le32_to_cpu(d->note_bytes);
+	e->read_first = le32_to_cpu(d->read_first);
 	memcpy(e->label, d->label, sizeof(e->label));
 	if (!e->id || e->parent >= e->id)
 		return "impossible parent";

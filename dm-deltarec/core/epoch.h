@@ -27,6 +27,7 @@ struct dr_epoch {
 	s64 time;
 	u64 nr_blocks;
 	u32 note_bytes;
+	u32 read_first;		/* 1 + blocks; 0: reads were not tracked */
 	char label[DR_LABEL_MAX + 1];
 	bool dirty;		/* differs from the tree */
 	bool gone;		/* to be deleted from the tree */

@@ -191,13 +191,19 @@ struct dr_disk_epoch {		/* entry of an epoch leaf */
 	__le64 nr_blocks;	/* written in it, as counted when sealed */
 	char label[DR_LABEL_MAX + 1];
 	__le32 note_bytes;	/* of its note; 0: it has none */
-	u8 reserved[44];
+	__le32 read_first;	/* 1 + blocks; 0: reads were not tracked */
+	u8 reserved[40];
 };
 
 /* What is kept with an epoch beside its record */
 enum dr_note_kind {
 	DR_NOTE_TEXT	= 0,	/* whatever the administrator gave */
+	DR_NOTE_READS	= 1,	/* what was read while it was the head */
 };
+
+/* A bit for each 2^n sectors, the least n with which all of the device fits */
+#define DR_READS_BITS	32768u
+#define DR_READS_BYTES	(DR_READS_BITS / 8)
 
 #define DR_NOTE_CHUNK	112u
 
@@ -271,7 +277,8 @@ struct dr_disk_ctl {
 	__le64 time;
 	__le64 nr_blocks;
 	char label[DR_LABEL_MAX + 1];
-	u8 reserved[48];
+	__le32 read_first;	/* of the sealed epoch */
+	u8 reserved[44];
 };
 
 #define DR_SIZE(t, n)	_Static_assert(sizeof(struct t) == (n), #t)
@@ -297,10 +304,12 @@ DR_SIZE(dr_disk_map, 16);
 DR_SIZE(dr_disk_extent, 16);
 DR_SIZE(dr_disk_epoch, 128);
 DR_AT(dr_disk_epoch, note_bytes, 80);
+DR_AT(dr_disk_epoch, read_first, 84);
 DR_SIZE(dr_disk_note, 128);
 DR_SIZE(dr_disk_journal, 4096);
 DR_AT(dr_disk_journal, data, 80);
 DR_SIZE(dr_disk_ctl, 128);
+DR_AT(dr_disk_ctl, read_first, 80);
 DR_SIZE(dr_disk_range, 24);
 
 /* The same in memory */

@@ -21,6 +21,7 @@
 #define DR_FEAT_ERROR_IF_FULL	"error_if_full"
 #define DR_FEAT_QUEUE_IF_FULL	"queue_if_full"
 #define DR_FEAT_DISCARD_PASSDOWN "discard_passdown"
+#define DR_FEAT_TRACK_READS	"track_reads"
 #define DR_CACHE_MB_DEFAULT	64u
 #define DR_CACHE_MB_MIN		4u
 #define DR_CACHE_MB_MAX		16384u
@@ -33,6 +34,7 @@
 #define DR_MSG_EPOCHS		"epochs"	/* <cursor epoch> */
 #define DR_MSG_DROP		"drop"		/* <epoch> */
 #define DR_MSG_NOTE		"note"		/* begin|add|end|get */
+#define DR_MSG_READS		"reads"		/* <epoch> <cursor sector> */
 
 #define DR_WORD_BEGIN		"begin"
 #define DR_WORD_RULE		"rule"

@@ -138,6 +138,19 @@ int dr_note_forget(struct dr_store *st, u32 epoch)
 	return r;
 }
 
+int dr_reads_set(struct dr_store *st, u32 epoch, const void *bits)
+{
+	int r;
+
+	dr_store_begin(st);
+	r = put(st, epoch, DR_NOTE_READS, bits, DR_READS_BYTES);
+	if (!r)
+		r = dr_store_commit(st, false);
+	if (r)
+		dr_store_abort(st);
+	return r;
+}
+
 int dr_note_set(struct dr_store *st, u32 epoch, const void *data, u32 len)
 {
 	struct dr_epoch *e = dr_epochs_find(&st->epochs, epoch);
@@ -211,4 +224,34 @@ int dr_note_get(struct dr_store *st, u32 epoch, u32 offset, void *buf, u32 max,
 	n = min(max, e->note_bytes - offset);
 	r = get(st, epoch, DR_NOTE_TEXT, offset, buf, n);
 	return r ? r : (int)n;
+}
+
+u32 dr_reads_shift(const struct dr_store *st)
+{
+	u32 shift = 0;
+
+	while ((st->origin_sectors - 1) >> shift >= DR_READS_BITS)
+		shift++;
+	return shift;
+}
+
+int dr_reads_get(struct dr_store *st, u32 epoch, void *bits)
+{
+	const struct dr_epoch *e = dr_epochs_find(&st->epochs, epoch);
+	struct dr_key key = note_key(epoch, DR_NOTE_READS, 0);
+	struct dr_cursor c;
+	const void *entry;
+	int r;
+
+	if (epoch && (!e || e->state == DR_EPOCH_DROPPED))
+		return -ENOENT;
+	r = dr_cursor_init(&c, &st->env, st->uuid, &dr_tree_notes, &st->notes);
+	if (!r)
+		r = dr_cursor_ge(&c, key, &entry);
+	if (r == 1)
+		r = !dr_key_cmp(dr_tree_notes.key(entry), key);
+	dr_cursor_exit(&c);
+	if (r <= 0)
+		return r ? r : -ENODATA;
+	return get(st, epoch, DR_NOTE_READS, 0, bits, DR_READS_BYTES);
 }

@@ -45,6 +45,17 @@ int dr_note_set(struct dr_store *st, u32 epoch, const void *data, u32 len);
 int dr_note_get(struct dr_store *st, u32 epoch, u32 offset, void *buf, u32 max,
 		u32 *total);
 
+/*
+ * The same for the map of what was read while an epoch was the head:
+ * DR_READS_BYTES of bits, which dr_reads_shift() explains. Only the head's
+ * former self has one, so it is kept for a sealed epoch alone.
+ */
+int dr_reads_set(struct dr_store *st, u32 epoch, const void *bits);
+/* -ENOENT no such epoch, -ENODATA nothing is known */
+int dr_reads_get(struct dr_store *st, u32 epoch, void *bits);
+/* Sectors to bits */
+u32 dr_reads_shift(const struct dr_store *st);
+
 /* Within a transaction: delete all that is kept with an epoch. Sleeps. */
 int dr_note_forget(struct dr_store *st, u32 epoch);
 

@@ -81,6 +81,7 @@ static void seal_head(struct dr_store *st, const char *label, u16 flags,
 	e->flags = (e->flags & DR_EPOCH_CUT) | flags;
 	e->time = now;
 	e->nr_blocks = st->head_blocks;
+	e->read_first = st->head_read_first;
 	memset(e->label, 0, sizeof(e->label));
 	memcpy(e->label, label, strlen(label));
 	e->dirty = true;
@@ -96,6 +97,7 @@ static void open_head(struct dr_store *st, u32 parent, u8 how, u32 prev,
 	e->time = now;
 	st->head = st->next_epoch++;
 	st->head_blocks = 0;
+	st->head_read_first = st->track_reads;
 }
 
 /*
@@ -292,6 +294,7 @@ static int redo_open(struct dr_store *st, const struct dr_disk_ctl *c, u8 how)
 	if (c->label[DR_LABEL_MAX] || (c->label[0] && !dr_label_valid(c->label)))
 		return -EUCLEAN;
 	st->head_blocks = le64_to_cpu(c->nr_blocks);
+	st->head_read_first = le32_to_cpu(c->read_first);
 	seal_head(st, c->label, le16_to_cpu(c->flags) & DR_EPOCH_FROZEN,
 		  le64_to_cpu(c->time));
 	st->next_epoch = head;

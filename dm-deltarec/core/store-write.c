@@ -213,6 +213,8 @@ static bool put_ctl(struct filler *f)
 		return false;
 	if (e)
 		st->ctl.nr_blocks = cpu_to_le64(e->nr_blocks);
+	if (e)
+		st->ctl.read_first = cpu_to_le32(e->read_first);
 	memcpy(f->d->data, &st->ctl, sizeof(st->ctl));
 	f->n = 1;
 	finish_block(f);

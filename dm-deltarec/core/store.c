@@ -345,6 +345,7 @@ int dr_store_open(struct dr_store *st, u64 device_blocks, u32 mem_entries)
 	st->active_since = st->head;
 	h = dr_epochs_find(&st->epochs, st->head);
 	st->head_blocks = h->nr_blocks;
+	st->head_read_first = h->read_first;
 	st->lineage = dr_lineage_make(&st->epochs, env, st->head);
 	if (st->lineage)
 		return 0;
@@ -406,6 +407,7 @@ static int apply_epochs(struct dr_store *st)
 	int r;
 
 	h->nr_blocks = st->head_blocks;
+	h->read_first = READ_ONCE(st->head_read_first);
 	h->dirty = true;
 	r = dr_batch_init(&b, env, &dr_tree_epochs, 1024);
 	for (i = 0; !r && i < st->epochs.nr; i++) {

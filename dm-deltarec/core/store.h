@@ -101,6 +101,8 @@ struct dr_store {
 	u32 head;
 	u32 next_epoch;
 	u64 head_blocks;	/* published in head */
+	bool track_reads;	/* a new head counts: */
+	u32 head_read_first;	/* as in its record; lock */
 	u32 active_since;	/* head when the active table became that */
 
 	enum dr_ctl_state ctl_state;

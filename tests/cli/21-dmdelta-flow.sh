@@ -237,6 +237,16 @@ run 8 show disk 77 && says '77: no such epoch'
 result $? "show of no epoch"
 run 8 show disk 2 --recipe "$tmp/recipe" && says 'the epoch has no recipe' && [ ! -e "$tmp/recipe" ]
 result $? "no recipe, no file"
+run 0 --json show disk 2 --reads && json "[r['range'] for r in d['reads']] == ['0+8', '32+64', '256+64'] and d['reads'][1]['len_bytes'] == 32768"
+result $? "show --reads joins what two pages have split"
+run 0 --json show disk 1 --reads && json "d['reads'] == []" && says 'not known what was read in epoch 1'
+result $? "... and says when nothing is known"
+sed -i '/^2 /s/$/ - 17/; /^1 /s/$/ - - more/' "$FAKE/epochs"
+run 0 --json log disk && json "[e['read_first_blocks'] for e in d['epochs'] if e['epoch'] in (1, 2)] == [17, None]"
+result $? "log tells how much was written after a read; words of later modules do no harm"
+run 0 show disk 2 && says '^written after a read: *17$'
+result $? "... show, too"
+fresh
 text=$(python3 -c "print('{\"recipe\": [' + ', '.join(str(i * 7919) for i in range(600)) + ']}')")
 printf '%s' "$text" | od -An -v -tx1 | tr -d ' \n' >"$FAKE/note-2"
 run 0 show disk 2 --recipe "$tmp/recipe" && [ "$(cat "$tmp/recipe")" = "$text" ] &&

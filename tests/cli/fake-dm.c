@@ -8,8 +8,8 @@
  * was done, "note-<epoch>" holds the digits of a note.
  * FAKE_FAIL="<message> <errno>" fails a message that begins so;
  * FAKE_SIGNAL="<message> <signal>" sends us a signal in it. FAKE_DEVNO is the
- * device number, FAKE_UUID what device-mapper knows it by; ioctls of the block layer and of freezing are only logged,
- * FAKE_IOCTL="<name> <errno>" fails one.
+ * device number, FAKE_UUID what device-mapper knows it by; ioctls of the block
+ * layer and of freezing are only logged, FAKE_IOCTL="<name> <errno>" fails one.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -274,6 +274,10 @@ static int message(const char *m, char *out)
 		strcpy(out, c ? "- 24+8\n100+8" : "24 0+8 16+8");
 	} else if (sscanf(m, "epochs %d", &a) == 1) {
 		epochs_page(a, out);
+	} else if (sscanf(m, "reads %d %d", &a, &b) == 2) {
+		if (a != 2)
+			return -ENODATA;
+		strcpy(out, b ? "- 64+32 256+64" : "64 0+8 32+32");
 	} else if (sscanf(m, "drop %d", &a) == 1) {
 		sprintf(out, "%d", a);
 	} else {

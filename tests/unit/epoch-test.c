@@ -227,7 +227,7 @@ static struct dr_epoch sample(void)
 		.id = 77, .parent = 70, .prev = 76, .state = DR_EPOCH_SEALED,
 		.how = DR_MADE_BY_ROLLBACK, .flags = DR_EPOCH_FROZEN,
 		.time = -5, .nr_blocks = 1ULL << 40, .label = "sample",
-		.note_bytes = DR_NOTE_MAX,
+		.note_bytes = DR_NOTE_MAX, .read_first = 12345,
 	};
 
 	return e;
@@ -245,7 +245,7 @@ static void a_record_comes_back(void **state)
 	assert_true(f.state == DR_EPOCH_SEALED && f.how == DR_MADE_BY_ROLLBACK);
 	assert_true(f.flags == DR_EPOCH_FROZEN && f.time == -5);
 	assert_true(f.nr_blocks == 1ULL << 40);
-	assert_true(f.note_bytes == DR_NOTE_MAX);
+	assert_true(f.note_bytes == DR_NOTE_MAX && f.read_first == 12345);
 	assert_string_equal(f.label, "sample");
 	assert_int_equal(d.reserved[0] | d.reserved[sizeof(d.reserved) - 1], 0);
 }

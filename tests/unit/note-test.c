@@ -530,6 +530,116 @@ static void test_feature(void **state)
 	end();
 }
 
+/* --- what was read --------------------------------------------------------- */
+
+static int set_reads(u32 epoch, u64 seed)
+{
+	u8 *bits = make(DR_READS_BYTES, seed);
+	int r = dr_note_may(&s.st, epoch, DR_READS_BYTES);
+
+	if (!r)
+		r = dr_reads_set(&s.st, epoch, bits);
+	if (!r)
+		dr_store_release(&s.st, false);
+	free(bits);
+	return r;
+}
+
+static bool has_reads(u32 epoch, u64 seed)
+{
+	u8 *want = make(DR_READS_BYTES, seed), got[DR_READS_BYTES];
+	bool same = !dr_reads_get(&s.st, epoch, got) &&
+		    !memcmp(want, got, sizeof(got));
+
+	free(want);
+	return same;
+}
+
+static void test_reads(void **state)
+{
+	u8 bits[DR_READS_BYTES];
+
+	begin();
+	mem_checkpoint(&s, "");
+	mem_checkpoint(&s, "");
+	assert_int_equal(dr_reads_get(&s.st, 1, bits), -ENODATA);
+	assert_int_equal(set_reads(1, 1), 0);
+	assert_int_equal(dr_reads_get(&s.st, 0, bits), -ENODATA);
+	assert_int_equal(dr_reads_get(&s.st, 2, bits), -ENODATA);
+	assert_int_equal(dr_reads_get(&s.st, 9, bits), -ENOENT);
+	/* Beside notes, whichever comes first */
+	assert_int_equal(set(1, 3000, 2), 0);
+	assert_int_equal(set(2, 500, 3), 0);
+	assert_int_equal(set_reads(2, 4), 0);
+	assert_int_equal(mem_store_errors(&s), 0);
+	mem_store_restart(&s);
+	assert_true(has_reads(1, 1) && has_reads(2, 4));
+	assert_true(has(1, 3000, 2, 100) && has(2, 500, 3, 100));
+	assert_int_equal(set(1, 0, 0), 0);
+	assert_true(has_reads(1, 1) && feature());
+	assert_int_equal(mem_store_errors(&s), 0);
+	mem_drop(&s, 1);
+	assert_int_equal(dr_reads_get(&s.st, 1, bits), -ENOENT);
+	mem_drop(&s, 2);
+	mem_reclaim(&s);
+	assert_false(feature());
+	end();
+}
+
+/* All pieces of the second note become reads: too few of them */
+static void test_reads_damage(void **state)
+{
+	struct mem_meta *list;
+	struct dr_disk_node *n;
+	u32 nr, i;
+
+	begin();
+	mem_checkpoint(&s, "");
+	assert_int_equal(set(1, 500, 2), 0);
+	mem_store_stop(&s);
+	nr = mem_survey(&s.m, &list);
+	n = mem_block(&s.m, mem_meta_find(list, nr, DR_TYPE_NODE,
+					  DR_TREE_NOTES, 0)->block);
+	for (i = 0; i < le16_to_cpu(n->nr); i++)
+		((struct dr_disk_note *)n->data)[i].kind =
+			cpu_to_le16(DR_NOTE_READS);
+	mem_reseal(&s.m, list, nr);
+	free(list);
+	mem_forget(&s.m);
+	assert_true(mem_store_errors(&s) > 0);
+	mem_store_exit(&s);
+}
+
+/* The counter goes with the head's record, the journal's or the tree's */
+static void test_read_first(void **state)
+{
+	u32 sealed;
+
+	begin();
+	mem_write(&s, 1, 5);
+	sealed = mem_checkpoint(&s, "");
+	s.st.track_reads = true;
+	s.st.head_read_first = 8;
+	mem_write(&s, 2, 5);
+	assert_int_equal(mem_checkpoint(&s, ""), sealed + 1);
+	assert_int_equal(s.st.head_read_first, 1);
+	s.st.head_read_first = 5;
+	/* From the journal alone; what is of the head is not recorded yet. */
+	mem_store_restart(&s);
+	assert_int_equal(dr_epochs_find(&s.st.epochs, sealed)->read_first, 0);
+	assert_int_equal(dr_epochs_find(&s.st.epochs, sealed + 1)->read_first,
+			 8);
+	assert_int_equal(s.st.head_read_first, 0);
+	s.st.head_read_first = 12;
+	mem_write(&s, 2, 5);
+	mem_merge(&s);
+	mem_store_restart(&s);
+	assert_int_equal(s.st.head_read_first, 12);
+	assert_int_equal(dr_epochs_find(&s.st.epochs, sealed + 1)->read_first,
+			 8);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,6 +647,8 @@ int main(void)
 		TEST(test_cost), TEST(test_crash), TEST(test_memory),
 		TEST(test_reclaim), TEST(test_replay), TEST(test_replay_full),
 		TEST(test_damage), TEST(test_feature),
+		TEST(test_reads), TEST(test_reads_damage),
+		TEST(test_read_first),
 	};
 
 	return mem_tests("note", tests);

@@ -64,6 +64,7 @@ cache_mb negative; cache_mb needs; $sectors; $d 2 cache_mb -4
 both policies for a full delta; only.one; $sectors; $d 2 error_if_full queue_if_full
 a policy given twice; only.one; $sectors; $d 2 queue_if_full queue_if_full
 cache_mb given twice; once; $sectors; $d 4 cache_mb 8 cache_mb 8
+track_reads given twice; once; $sectors; $d 2 track_reads track_reads
 discard_passdown given twice; once; $sectors; $d 2 discard_passdown discard_passdown
 EOF
 cmd_fails - . dmsetup create bad --table "0 8 linear $(disk 3) 0
@@ -95,6 +96,8 @@ dmsetup create v --table "0 $sectors deltarec $d"
 1 discard_passdown
 4 cache_mb 5 queue_if_full discard_passdown
 4 DISCARD_passdown CACHE_MB 16384 Error_if_full
+1 track_reads
+5 TRACK_READS cache_mb 5 queue_if_full discard_passdown
 EOF
 dmbatch v <commands >shown
 is "$(grep -c '^!' shown)" 0 "all features are taken"
@@ -104,7 +107,9 @@ is "$(cat features)" "
  1 queue_if_full
  1 discard_passdown
  4 cache_mb 5 queue_if_full discard_passdown
- 4 cache_mb 16384 error_if_full discard_passdown" "the table shows what was given"
+ 4 cache_mb 16384 error_if_full discard_passdown
+ 1 track_reads
+ 5 cache_mb 5 queue_if_full discard_passdown track_reads" "the table shows what was given"
 sed -n 's/^= \([0-9]\)/\1/p' shown | while read -r line; do
 	printf '%s\n' "load $sectors deltarec $line" suspend resume table
 done | dmbatch v | sed -n '/^= [0-9]/p' >again
