@@ -120,6 +120,28 @@ fresh
 run 0 replay disk --from 2 --to 2 --range 0+8
 run 0 --json undo disk && json "d['epoch'] == 4 and d['undone'] == 'replay' and d['left_blocks'] == 5"
 result $? "undo of a replay"
+# recovered LABEL: epoch 4 is what a recovery of files made, the head is empty
+recovered() {
+	fresh
+	sed -i '$d' "$FAKE/epochs"
+	sed -i 's/^3 2 dropped/3 2 sealed/' "$FAKE/epochs"
+	echo "4 3 sealed 1700000180 $1 7 checkpoint - frozen" >>"$FAKE/epochs"
+	echo "5 4 head - - 0 checkpoint - -" >>"$FAKE/epochs"
+}
+recovered recover-2-2-3
+run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9" --json undo disk && json "d['epoch'] == 3 and d['undone'] == 'recover' and d['undone_epoch'] == 4 and d['left_blocks'] == 0" &&
+	grep -qx 'rollback 3' "$FAKE/log"
+result $? "undo of a recovery of files that nothing was written after: a rollback"
+recovered recover-2-2-2
+run 8 undo disk && says 'no rollback or replay led to the head'
+result $? "a label that names another parent is none of ours"
+recovered recover-2-2-3x
+run 8 undo disk && says 'no rollback or replay led to the head'
+result $? "nor is one with more behind it"
+recovered recover-2-2-3
+sed -i 's/^3 2 sealed/3 2 dropped/' "$FAKE/epochs"
+run 8 undo disk && says 'epoch 3, the state before, was dropped' && ! grep -q rollback "$FAKE/log"
+result $? "the state before a recovery of files was dropped"
 
 # --- replay ----------------------------------------------------------------------
 
