@@ -173,14 +173,14 @@ static void add_number(struct json_object *o, const char *key, uint64_t value)
 }
 
 /* Two decimals: what samples can tell. */
-static struct json_object *mean(double bits, size_t nr)
+static struct json_object *json_bits(double bits, size_t nr_samples)
 {
 	char text[32];
 
-	if (!nr)
+	if (!nr_samples)
 		return NULL;
-	snprintf(text, sizeof(text), "%.2f", bits / nr);
-	return json_object_new_double_s(bits / nr, text);
+	snprintf(text, sizeof(text), "%.2f", bits);
+	return json_object_new_double_s(bits, text);
 }
 
 static struct json_object *json_cells(const struct map *map,
@@ -198,7 +198,9 @@ static struct json_object *json_cells(const struct map *map,
 		add_number(cell, "bucket", i);
 		add_number(cell, "sectors", c->sectors);
 		json_object_object_add(cell, "entropy",
-				       mean(c->bits, c->nr_samples));
+				       json_bits(c->nr_samples ? c->bits /
+						 c->nr_samples : 0,
+						 c->nr_samples));
 		add_number(cell, "nr_samples", c->nr_samples);
 		add_number(cell, "nr_zero", c->nr_zero);
 		json_object_array_add(cells, cell);
@@ -232,7 +234,8 @@ static struct json_object *json_row(const struct map *map,
 	add_number(o, "differs_sectors", row->differs_sectors);
 	add_number(o, "nr_ranges", row->nr_ranges);
 	add_number(o, "nr_samples", row->nr_samples);
-	json_object_object_add(o, "entropy", mean(row->bits, row->nr_samples));
+	json_object_object_add(o, "entropy", json_bits(map_row_bits(map, row),
+						       row->nr_samples));
 	json_object_object_add(o, "cells", json_cells(map, row));
 	return o;
 }

@@ -249,7 +249,22 @@ void map_add_sample(const struct map *map, struct map_row *row,
 	cell->nr_zero += sample->zero;
 	cell->bits += sample->bits;
 	row->nr_samples++;
-	row->bits += sample->bits;
+}
+
+double map_row_bits(const struct map *map, const struct map_row *row)
+{
+	const struct map_cell *cell;
+	double bits = 0, sectors = 0;
+	size_t i;
+
+	for (i = 0; row->cells && i < map->nr_buckets; i++) {
+		cell = &row->cells[i];
+		if (!cell->nr_samples)
+			continue;
+		bits += cell->bits / cell->nr_samples * cell->sectors;
+		sectors += cell->sectors;
+	}
+	return sectors ? bits / sectors : 0;
 }
 
 static size_t buckets_touched(const struct map *map,

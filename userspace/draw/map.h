@@ -43,7 +43,6 @@ struct map_row {
 	uint64_t differs_sectors;	/* between base and seen */
 	size_t nr_ranges;
 	size_t nr_samples;
-	double bits;			/* sum over the samples */
 	struct map_cell *cells;		/* nr_buckets, or NULL */
 };
 
@@ -81,6 +80,12 @@ int map_add_ranges(const struct map *map, struct map_row *row,
 		   const struct range *ranges, size_t nr);
 void map_add_sample(const struct map *map, struct map_row *row,
 		    const struct sample *sample);
+
+/*
+ * Mean entropy of what the row wrote: each bucket counts by how much of it was
+ * written, not by how many samples it happens to have. 0 without samples.
+ */
+double map_row_bits(const struct map *map, const struct map_row *row);
 
 /**
  * map_pick() - the samples of a row

@@ -271,7 +271,8 @@ static void put_mark(FILE *f, const struct map_row *row)
 }
 
 /* The figures of a row, for who points at it or reads it aloud */
-static void put_row_title(FILE *f, const struct map_row *row)
+static void put_row_title(FILE *f, const struct map *map,
+			  const struct map_row *row)
 {
 	const struct epoch *e = row->last;
 
@@ -303,7 +304,7 @@ static void put_row_title(FILE *f, const struct map_row *row)
 	}
 	if (row->nr_samples)
 		fprintf(f, "; entropy %.2f bits/byte on average of %zu blocks",
-			row->bits / row->nr_samples, row->nr_samples);
+			map_row_bits(map, row), row->nr_samples);
 	fputs("</title>\n", f);
 }
 
@@ -625,7 +626,7 @@ static void put_row(const struct svg *svg, size_t i)
 	double y = MAP_TOP + svg->height * i;
 
 	fputs("<g class=\"row\">", svg->f);
-	put_row_title(svg->f, row);
+	put_row_title(svg->f, svg->map, row);
 	/* Nothing to see, but it takes the pointer in the gaps. */
 	put_rect(svg->f, "fill=\"none\" pointer-events=\"all\"", svg->epoch_x, y,
 		 svg->width - MARGIN - svg->epoch_x, svg->height);
