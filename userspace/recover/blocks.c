@@ -169,6 +169,97 @@ static void name_volumes(const struct sight *s, const struct blocks_facts *f,
 	in->opaque = names->opaque;
 }
 
+/* --- files that the damage touched ---------------------------------------- */
+
+struct file_key {
+	const char *volume;
+	uint64_t tree, ino;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	const struct file_key *x = a, *y = b;
+
+	if (x->ino != y->ino)
+		return x->ino < y->ino ? -1 : 1;
+	if (x->tree != y->tree)
+		return x->tree < y->tree ? -1 : 1;
+	return strcmp(x->volume ? x->volume : "", y->volume ? y->volume : "");
+}
+
+static struct file_key key_of(const struct owner_extent *e)
+{
+	return (struct file_key){ e->volume, e->tree, e->ino };
+}
+
+/* Files of today that have a block which the damaged epochs wrote */
+static size_t find_touched(const struct blocks_facts *f, struct file_key *key)
+{
+	const struct owner_extent *e = f->now.e;
+	const struct range *r = f->written.range;
+	const struct range *end = r + f->written.nr;
+	size_t nr = 0;
+
+	for (; e < f->now.e + f->now.nr; e++) {
+		while (r < end && range_end(r) <= e->start)
+			r++;
+		if (e->kind == OWNER_FILE && r < end &&
+		    r->start_sectors < e->start + e->sectors)
+			key[nr++] = key_of(e);
+	}
+	if (nr)
+		qsort(key, nr, sizeof(*key), by_key);
+	return nr;
+}
+
+/*
+ * What has to be compared: what the damaged epochs wrote, and the rest of the
+ * files that they wrote to, since that decides whether these are mixed.
+ */
+static int find_compared(const struct sight *s, const struct blocks_facts *f,
+			 struct range_list *list)
+{
+	struct file_key *keys = calloc(f->now.nr + 1, sizeof(*keys)), key;
+	const struct owner_extent *e = f->now.e;
+	size_t i, nr;
+
+	if (!keys)
+		return no_memory();
+	nr = find_touched(f, keys);
+	for (i = 0; i < f->written.nr; i++)
+		range_list_add(list, f->written.range[i].start_sectors,
+			       f->written.range[i].len_sectors);
+	for (; nr && e < f->now.e + f->now.nr; e++) {
+		key = key_of(e);
+		if (e->kind == OWNER_FILE &&
+		    bsearch(&key, keys, nr, sizeof(key), by_key))
+			range_list_add(list, e->start, e->sectors);
+	}
+	free(keys);
+	if (list->no_memory)
+		return no_memory();
+	list->nr = ranges_align(list->range, list->nr,
+				s->status.block_sectors, s->status.sectors);
+	return DR_EXIT_OK;
+}
+
+static int gather_content(const struct sight *s, struct blocks_facts *f)
+{
+	struct range_list compared = { 0 };
+	int code = find_compared(s, f, &compared);
+
+	if (!code)
+		code = blocks_compare(s->base.view.node, s->bad.view.node,
+				      s->now.view.node,
+				      s->status.block_sectors, &f->written,
+				      &f->later, &compared, &f->same,
+				      &f->zeroes);
+	range_list_free(&compared);
+	return code;
+}
+
+/* --- the plan --------------------------------------------------------------- */
+
 static struct range_set set_of(const struct range_list *list)
 {
 	return (struct range_set){ list->range, list->nr };
@@ -216,11 +307,7 @@ int blocks_plan_make(const struct sight *s, const struct recipe *r,
 	if (!code)
 		code = gather_owners(s, facts);
 	if (!code)
-		code = blocks_compare(s->base.view.node, s->bad.view.node,
-				      s->now.view.node,
-				      s->status.block_sectors,
-				      &facts->written, &facts->later,
-				      &facts->same, &facts->zeroes);
+		code = gather_content(s, facts);
 	if (!code)
 		code = classify(s, r, facts, plan);
 	if (!code && plan->nr_rules > DR_MAX_RULES)

@@ -47,8 +47,8 @@ struct blocks_facts {
  * blocks_plan_make() - classify what the damaged epochs wrote
  * @facts: to be freed with blocks_facts_free() after @plan, in every case
  *
- * Reads the blocks that were written in the damaged epochs, in each of the
- * views at most once. Return: exit code, has said why.
+ * Reads, in the views, the blocks that the damaged epochs wrote, and what was
+ * written later to the files that these belong to. Return: exit code, has said why.
  */
 int blocks_plan_make(const struct sight *s, const struct recipe *r,
 		     struct blocks_facts *facts, struct blocks_plan *plan);
@@ -56,15 +56,17 @@ void blocks_facts_free(struct blocks_facts *facts);
 
 /**
  * blocks_compare() - content, block by block
- * @written: what to look at; @later: the part that has another version now
- * @same: of @later: the same bytes now as at the end of the damage
+ * @written: where zeroes are looked for
+ * @later: has another version now; compared as far as it is in @compared
+ * @same: of these: the same bytes now as at the end of the damage
  * @zeroes: of @written: zeroes at the end of the damage, and not before
  *
  * @base, @bad and @now are device nodes. Return: exit code, has said why.
  */
 int blocks_compare(const char *base, const char *bad, const char *now,
 		   uint64_t block_sectors, const struct range_list *written,
-		   const struct range_list *later, struct range_list *same,
+		   const struct range_list *later,
+		   const struct range_list *compared, struct range_list *same,
 		   struct range_list *zeroes);
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "ranges.h"
-#include "recover/classes.h"
+#include "recover/classes-sum.h"
 
 const char *const block_class_words[NR_CLASSES] = {
 	[CLASS_C0] = "C0", [CLASS_C1] = "C1", [CLASS_C2] = "C2",
@@ -24,10 +24,10 @@ const char *const block_action_words[NR_BLOCK_ACTIONS] = {
 };
 
 static const char WHY_LATER[] = "written again later: the later write stays";
-static const char WHY_GONE[] =
-	"removed, renamed or put elsewhere in the damaged epochs: use files";
 static const char WHY_NEW[] =
 	"came into being or grew in the damaged epochs: use files";
+static const char WHY_ELSEWHERE[] =
+	"written later, elsewhere in a file that is taken back in part: it becomes a mixture";
 static const char WHY_FREED[] =
 	"freed or given to another owner after the damage";
 static const char WHY_AFTER[] = "given to its owner after the damage";
@@ -161,7 +161,7 @@ static struct verdict owner_changed(const struct classes_input *in,
 				    const struct spot *s)
 {
 	if (is_file(s->before) && !owner_same(s->before, s->bad, s->at))
-		return refuse(CLASS_C2, WHY_GONE);
+		return refuse(CLASS_C2, why_gone);
 	if (is_file(s->before))
 		return leave_or_refuse(in, CLASS_C2, WHY_FREED);
 	if (owner_same(s->bad, s->now, s->at))
@@ -432,7 +432,8 @@ static void walk_range(struct walk *w, const struct range *range,
 static void walk_unwritten(struct walk *w)
 {
 	const struct classes_input *in = w->in;
-	struct verdict v = refuse(CLASS_C2, WHY_GONE);
+	struct verdict v = in->force ? leave(CLASS_C2, why_gone) :
+				       refuse(CLASS_C2, why_gone);
 	struct range_list rest = { 0 };
 	struct range all;
 	size_t i, j, passed = 0;
@@ -499,89 +500,52 @@ static void walk_suspects(struct walk *w)
 	range_list_free(&rest);
 }
 
-/* --- sums and rules ------------------------------------------------------ */
+/* --- all of it ----------------------------------------------------------- */
 
-static uint64_t in_blocks(const struct classes_input *in, uint64_t start,
-			  uint64_t sectors)
+/*
+ * Later work in other blocks of a file that is taken back in part: it stays,
+ * but the file is mixed, and somebody should look at it.
+ */
+static int find_mixed(struct walk *w)
 {
-	uint64_t unit = in->block_sectors;
+	const struct classes_input *in = w->in;
+	struct verdict v = { .class = CLASS_C1, .action = BLOCK_KEEP,
+			     .why = WHY_ELSEWHERE };
+	struct range_list other = { 0 }, open = { 0 }, rest = { 0 };
+	struct file_names back;
+	struct spot s;
+	size_t i;
+	int ret = file_names_find(w->plan, item_goes_back, &back);
 
-	return (start + sectors + unit - 1) / unit - start / unit;
-}
+	if (ret)
+		return ret;
+	ranges_minus(in->later.range, in->later.nr, in->same.range,
+		     in->same.nr, &other);
+	ranges_minus(other.range, other.nr, in->written.range, in->written.nr,
+		     &open);
+	/* Those are listed already. */
+	ranges_minus(open.range, open.nr, in->suspect.range, in->suspect.nr,
+		     &rest);
+	memset(w->map_at, 0, sizeof(w->map_at));
+	memset(w->set_at, 0, sizeof(w->set_at));
+	for (i = 0; i < rest.nr && back.nr; i++) {
+		uint64_t at = rest.range[i].start_sectors, stop;
 
-static uint64_t set_blocks(const struct classes_input *in,
-			   const struct range *r, size_t nr)
-{
-	uint64_t total = 0;
-
-	while (nr--)
-		total += in_blocks(in, r[nr].start_sectors, r[nr].len_sectors);
-	return total;
-}
-
-static void sum_up(const struct classes_input *in, struct blocks_plan *plan)
-{
-	const struct blocks_item *item = plan->item;
-	uint64_t blocks;
-
-	for (; item < plan->item + plan->nr; item++) {
-		blocks = in_blocks(in, item->start, item->sectors);
-		plan->blocks[item->class] += blocks;
-		if (item->action == BLOCK_REVERT)
-			plan->nr_revert += blocks;
-		if (item->action == BLOCK_REFUSE)
-			plan->refused = true;
-		if (item->forced)
-			plan->nr_forced += blocks;
-	}
-}
-
-/* Is nothing between @start and @end of the set? */
-static bool gap_is_free(const struct range_set *set, uint64_t start,
-			uint64_t end)
-{
-	size_t low = 0, high = set->nr, mid;
-
-	while (low < high) {
-		mid = low + (high - low) / 2;
-		if (range_end(&set->range[mid]) <= start)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return start == end || low == set->nr ||
-	       set->range[low].start_sectors >= end;
-}
-
-static int make_rules(const struct classes_input *in, struct blocks_plan *plan)
-{
-	const struct blocks_item *item = plan->item;
-	struct view_rule *last = NULL;
-	size_t nr = 0;
-
-	for (; item < plan->item + plan->nr; item++)
-		nr += item->action == BLOCK_REVERT;
-	plan->rule = calloc(nr + 1, sizeof(*plan->rule));
-	if (!plan->rule)
-		return -ENOMEM;
-	for (item = plan->item; item < plan->item + plan->nr; item++) {
-		if (item->action != BLOCK_REVERT)
-			continue;
-		if (last && last->drop_later == item->drop_later &&
-		    gap_is_free(&in->written, last->start + last->sectors,
-				item->start)) {
-			last->sectors = item->start + item->sectors -
-					last->start;
-			continue;
+		for (; at < range_end(&rest.range[i]); at = stop) {
+			stop = range_end(&rest.range[i]);
+			look(w, at, &stop, &s);
+			if (is_file(s.now) &&
+			    file_names_have(&back, s.now->volume, s.now->path))
+				put(w, &s, at, stop, &v);
 		}
-		last = &plan->rule[plan->nr_rules++];
-		*last = (struct view_rule){
-			.start = item->start, .sectors = item->sectors,
-			.from = in->from, .to = in->to,
-			.drop_later = item->drop_later,
-		};
 	}
-	return 0;
+	if (other.no_memory || open.no_memory || rest.no_memory)
+		ret = -ENOMEM;
+	range_list_free(&other);
+	range_list_free(&open);
+	range_list_free(&rest);
+	free(back.name);
+	return ret;
 }
 
 static int by_start(const void *a, const void *b)
@@ -589,25 +553,6 @@ static int by_start(const void *a, const void *b)
 	const struct blocks_item *x = a, *y = b;
 
 	return x->start < y->start ? -1 : x->start > y->start;
-}
-
-/* Blocks of @meant that were written later with other bytes */
-static int count_later(const struct classes_input *in,
-		       const struct range_list *meant,
-		       struct blocks_plan *plan)
-{
-	struct range_list other = { 0 }, both = { 0 };
-	bool no_memory;
-
-	ranges_minus(in->later.range, in->later.nr, in->same.range,
-		     in->same.nr, &other);
-	ranges_and(meant->range, meant->nr, other.range, other.nr, &both);
-	plan->nr_written = set_blocks(in, meant->range, meant->nr);
-	plan->nr_later = set_blocks(in, both.range, both.nr);
-	no_memory = other.no_memory || both.no_memory;
-	range_list_free(&other);
-	range_list_free(&both);
-	return no_memory ? -ENOMEM : 0;
 }
 
 static void walk_all(struct walk *w, const struct range_list *meant,
@@ -640,18 +585,20 @@ int classes_make(const struct classes_input *in, struct blocks_plan *plan)
 		   in->only.nr ? in->only.nr : 1, &meant);
 	ret = meant.no_memory ? -ENOMEM : lost_and_written(in, &lost_written);
 	if (!ret)
-		ret = count_later(in, &meant, plan);
+		ret = classes_count_later(in, &meant, plan);
 	if (!ret) {
 		walk_all(&w, &meant, lost_written);
-		ret = w.no_memory ? -ENOMEM : 0;
+		ret = w.no_memory ? -ENOMEM : classes_refuse_parts(plan);
 	}
+	if (!ret)
+		ret = find_mixed(&w);
 	range_list_free(&meant);
-	if (ret)
-		return ret;
+	if (ret || w.no_memory)
+		return -ENOMEM;
 	if (plan->nr)
 		qsort(plan->item, plan->nr, sizeof(*plan->item), by_start);
-	sum_up(in, plan);
-	return make_rules(in, plan);
+	classes_sum_up(in, plan);
+	return classes_make_rules(in, plan);
 }
 
 void blocks_plan_free(struct blocks_plan *plan)

@@ -152,7 +152,8 @@ static int open_all(struct compare *c)
 
 int blocks_compare(const char *base, const char *bad, const char *now,
 		   uint64_t block_sectors, const struct range_list *written,
-		   const struct range_list *later, struct range_list *same,
+		   const struct range_list *later,
+		   const struct range_list *compared, struct range_list *same,
 		   struct range_list *zeroes)
 {
 	struct compare c = {
@@ -163,7 +164,7 @@ int blocks_compare(const char *base, const char *bad, const char *now,
 	struct range_list both = { 0 };
 	int code = open_all(&c), i;
 
-	ranges_and(written->range, written->nr, later->range, later->nr,
+	ranges_and(compared->range, compared->nr, later->range, later->nr,
 		   &both);
 	if (!code)
 		code = each_piece(&c, both.range, both.nr, take_same);
