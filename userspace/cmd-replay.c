@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * cmd-replay.c - leave out chosen writes, keep all others: by ranges, or by
- * the rules of a recipe.
+ * cmd-replay.c - leave out chosen writes, keep all others: by ranges, by the
+ * rules of a recipe, or by those of a plan that is made here and now.
  *
  * begin seals the head; rules are computed by the target while the device is
  * live; only commit happens suspended. Until commit nothing has changed, and
@@ -13,14 +13,17 @@
 #include <string.h>
 #include <time.h>
 
+#include <json-c/json.h>
+
 #include "changes.h"
 #include "cli.h"
 #include "commands.h"
 #include "epochs.h"
+#include "notes.h"
 #include "output.h"
 #include "parse.h"
 #include "ranges.h"
-#include "recover/recipe.h"
+#include "recover/plan.h"
 #include "switch.h"
 
 #define POLL_NS		50000000L	/* 50 ms */
@@ -44,6 +47,7 @@ static const struct out_column columns[] = {
 struct replay {
 	const char *name;
 	const char *file;		/* of the recipe, or NULL */
+	bool planned;			/* files were selected */
 	const char *from_word, *to_word;
 	struct epoch_ref from_ref, to_ref;
 	struct range *ranges;		/* as typed */
@@ -60,22 +64,63 @@ static const char *later_word(bool drop_later)
 	return drop_later ? DR_WORD_DROP_LATER : DR_WORD_KEEP_LATER;
 }
 
-/* Options that say what a recipe says already */
+/* Selectors of files: a plan has to say where they are. */
+static const char *const selectors[] = {
+	"path", "not-path", "uid", "newer", "older", NULL
+};
+
+/* The first of these options that is given, with its dashes; or NULL */
+static const char *given(const struct cmd_line *line, const char *const *words,
+			 char *buf, size_t size)
+{
+	for (; *words; words++) {
+		if (!cli_option(line, *words))
+			continue;
+		snprintf(buf, size, "--%s", *words);
+		return buf;
+	}
+	return NULL;
+}
+
 static int parse_recipe(struct replay *r, const struct cmd_line *line)
 {
 	static const char *const others[] = {
-		"from", "to", "range", "drop-later",
+		"from", "to", "range", "drop-later", NULL
 	};
-	char dashed[16];
-	size_t i;
+	const char *other;
+	char buf[16];
 
-	for (i = 0; i < ARRAY_SIZE(others); i++) {
-		if (!cli_option(line, others[i]))
-			continue;
-		snprintf(dashed, sizeof(dashed), "--%s", others[i]);
-		return fail_usage(dashed, "the recipe says it");
-	}
+	other = given(line, others, buf, sizeof(buf));
+	if (!other)
+		other = given(line, selectors, buf, sizeof(buf));
+	if (other)
+		return fail_usage(other, "the recipe says it");
 	return recipe_load(r->file, r->name, &r->recipe);
+}
+
+/* Plan now; the views of it must be gone before the device is claimed. */
+static int parse_plan(struct replay *r, const struct cmd_line *line)
+{
+	struct plan p = { 0 };
+	int code;
+
+	if (r->drop_later)
+		return fail_usage("--drop-later",
+				  "a plan says itself which later writes are none");
+	code = recipe_from_line(line, r->name, &r->recipe);
+	r->recipe.mode = RECIPE_BLOCKS;
+	if (!code)
+		code = plan_make(r->name, &r->recipe, &p);
+	if (!code && p.refused)
+		code = fail(DR_EXIT_UNCORRECTED, r->name,
+			    "'dmdelta plan --mode blocks' with the same words says what and why; use recover, select less, or --force",
+			    "a part of this is refused");
+	else if (!code && !r->recipe.nr_rules)
+		code = fail(DR_EXIT_UNCORRECTED, r->name,
+			    "'dmdelta plan --mode blocks' with the same words shows what was written",
+			    "there is nothing that it would change");
+	plan_free(&p);
+	return code;
 }
 
 static int parse_ranges(struct replay *r, const struct cmd_line *line)
@@ -92,7 +137,7 @@ static int parse_ranges(struct replay *r, const struct cmd_line *line)
 		r->nr++;
 	}
 	if (!r->nr)
-		return fail_usage("--range", "missing");
+		return fail_usage("--range", "missing, and so is --path");
 	r->nr = ranges_join(r->ranges, r->nr);
 	return r->nr > DR_MAX_RULES ?
 	       fail_usage("--range", "more than %u ranges", DR_MAX_RULES) :
@@ -101,6 +146,7 @@ static int parse_ranges(struct replay *r, const struct cmd_line *line)
 
 static int parse(struct replay *r, const struct cmd_line *line)
 {
+	char buf[16];
 	int code = device_name(line->argv[0], &r->name);
 
 	r->file = cli_option(line, "recipe");
@@ -114,6 +160,9 @@ static int parse(struct replay *r, const struct cmd_line *line)
 		return parse_recipe(r, line);
 	if (!r->from_word || !r->to_word)
 		return fail_usage(r->from_word ? "--to" : "--from", "missing");
+	r->planned = given(line, selectors, buf, sizeof(buf));
+	if (r->planned)
+		return parse_plan(r, line);
 	code = epoch_parse(r->from_word, &r->from_ref);
 	if (!code)
 		code = epoch_parse(r->to_word, &r->to_ref);
@@ -151,11 +200,18 @@ static void widen(struct replay *r)
 	r->nr = ranges_align(r->ranges, r->nr, block, r->status.sectors);
 }
 
-/* The ranges as rules */
+/* The ranges as rules, and as what was selected */
 static int make_rules(struct replay *r)
 {
 	struct recipe *recipe = &r->recipe;
+	struct mapper_info info;
 	size_t i;
+
+	snprintf(recipe->device_name, sizeof(recipe->device_name), "%s",
+		 r->name);
+	if (!mapper_info(r->name, &info) &&
+	    device_uuid_parse(info.uuid, recipe->device_uuid))
+		recipe->device_uuid[0] = '\0';
 
 	recipe->rule = calloc(r->nr, sizeof(*recipe->rule));
 	if (!recipe->rule)
@@ -168,6 +224,9 @@ static int make_rules(struct replay *r)
 			.drop_later = r->drop_later,
 		};
 	recipe->nr_rules = r->nr;
+	recipe->select.range = r->ranges;
+	recipe->select.nr_range = r->nr;
+	r->ranges = NULL;
 	return DR_EXIT_OK;
 }
 
@@ -231,7 +290,7 @@ static int check_since(struct replay *r)
 	if (!code && (drop.no_memory || since.no_memory || both.no_memory))
 		code = fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
 	if (!code && both.nr)
-		code = fail(DR_EXIT_UNCORRECTED, r->file,
+		code = fail(DR_EXIT_UNCORRECTED, r->file ? r->file : r->name,
 			    "make a new plan; --force overrides this and loses them",
 			    "%llu sectors that it takes back as a whole were written since the plan, after epoch %u",
 			    (unsigned long long)ranges_total(both.range,
@@ -265,6 +324,8 @@ static int look(struct replay *r)
 
 	if (code)
 		return code;
+	if (r->planned)
+		return check_since(r);
 	return r->file ? look_recipe(r) : look_ranges(r);
 }
 
@@ -336,6 +397,37 @@ static int send_rules(struct replay *r)
 				    "replay rule", ret);
 	}
 	return DR_EXIT_OK;
+}
+
+/*
+ * The recipe goes with the epoch, so that the recovery can be read and
+ * repeated. Rules that do not fit are left out: what they were made from says
+ * the rest.
+ */
+static int store_recipe(struct replay *r)
+{
+	struct json_object *o;
+	const char *text;
+	int code;
+
+	r->recipe.mode = RECIPE_BLOCKS;
+	/* A device that was made by hand does not say whose it is. */
+	if (!r->recipe.device_uuid[0])
+		return DR_EXIT_OK;
+	o = recipe_json(&r->recipe);
+	text = o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+						  JSON_C_TO_STRING_NOSLASHESCAPE) :
+		   NULL;
+	if (text && strlen(text) > DR_NOTE_MAX) {
+		warn(r->name, "%zu rules are too long for a note: kept without them",
+		     r->recipe.nr_rules);
+		json_object_object_del(o, "rules");
+		text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+	}
+	code = text ? note_set(r->name, r->epoch, text) :
+	       fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	json_object_put(o);
+	return code;
 }
 
 /* The less is left to compute, the shorter the device stays suspended. */
@@ -416,6 +508,8 @@ static int run(struct replay *r, struct switcher *sw)
 	free(reply);
 	if (!code)
 		code = send_rules(r);
+	if (!code)
+		code = store_recipe(r);
 	if (!code)
 		code = wait_computed(r);
 	if (!code)

@@ -32,6 +32,33 @@ const struct cmd_option global_options[] = {
 	END
 };
 
+/* Which epochs are the damage, and what of it is meant (recover/select.h) */
+#define OPTION_FROM \
+	{ .name = "from", .arg = "epoch", .help = "first damaged epoch" }
+#define OPTION_TO \
+	{ .name = "to", .arg = "epoch", .help = "last damaged epoch" }
+#define OPTION_PATH \
+	{ .name = "path", .arg = "glob", .many = true, \
+	  .help = "these files, and what is below ('/srv/**/*.db')" }
+#define OPTION_NOT_PATH \
+	{ .name = "not-path", .arg = "glob", .many = true, \
+	  .help = "but not these" }
+#define OPTION_UID \
+	{ .name = "uid", .arg = "user", .many = true, \
+	  .help = "files of this owner, a name or a number" }
+#define OPTION_NEWER \
+	{ .name = "newer", .arg = "time", \
+	  .help = "files changed then or later ('2024-05-01 13:30')" }
+#define OPTION_OLDER \
+	{ .name = "older", .arg = "time", \
+	  .help = "files changed before then" }
+#define OPTION_RANGE \
+	{ .name = "range", .arg = "start+len", .many = true, \
+	  .help = "where: sectors, or bytes with a suffix (4KiB+1MiB)" }
+#define OPTION_MODE \
+	{ .name = "mode", .arg = "mode", \
+	  .help = "files, blocks, or auto (default)" }
+
 static const struct cmd_option no_options[] = { END };
 
 static const struct cmd_option format_options[] = {
@@ -103,19 +130,35 @@ static const struct cmd_option diff_options[] = {
 	END
 };
 
+static const struct cmd_option plan_options[] = {
+	OPTION_FROM, OPTION_TO, OPTION_PATH, OPTION_NOT_PATH, OPTION_UID,
+	OPTION_NEWER, OPTION_OLDER, OPTION_RANGE, OPTION_MODE,
+	{ .name = "force", .help = "take what would be refused, too" },
+	{ .name = "output", .letter = 'o', .arg = "file", .many = true,
+	  .help = "write the recipe (.json) or a page to read (.html)" },
+	END
+};
+
+static const struct cmd_option preview_options[] = {
+	{ .name = "recipe", .arg = "file",
+	  .help = "what a recipe says that plan wrote" },
+	OPTION_FROM, OPTION_TO, OPTION_PATH, OPTION_NOT_PATH, OPTION_UID,
+	OPTION_NEWER, OPTION_OLDER, OPTION_RANGE, OPTION_MODE,
+	{ .name = "force", .help = "take what would be refused, too" },
+	{ .name = "keep", .arg = "view",
+	  .help = "leave the result as the read-only device of this name" },
+	END
+};
+
 static const struct cmd_option replay_options[] = {
-	{ .name = "from", .arg = "epoch",
-	  .help = "first epoch whose writes are left out" },
-	{ .name = "to", .arg = "epoch",
-	  .help = "last epoch whose writes are left out" },
-	{ .name = "range", .arg = "start+len", .many = true,
-	  .help = "where: sectors, or bytes with a suffix (4KiB+1MiB)" },
+	OPTION_FROM, OPTION_TO, OPTION_RANGE, OPTION_PATH, OPTION_NOT_PATH,
+	OPTION_UID, OPTION_NEWER, OPTION_OLDER,
 	{ .name = "drop-later",
 	  .help = "leave out later writes to the same blocks, too" },
 	{ .name = "recipe", .arg = "file",
 	  .help = "epochs and ranges from a recipe that plan wrote" },
 	{ .name = "force",
-	  .help = "apply a recipe although blocks were written since" },
+	  .help = "take what would be refused, too" },
 	{ .name = "dry-run", .help = "only count what would be changed" },
 	END
 };
@@ -123,18 +166,8 @@ static const struct cmd_option replay_options[] = {
 static const struct cmd_option recover_options[] = {
 	{ .name = "recipe", .arg = "file",
 	  .help = "what a recipe says that plan wrote; or" },
-	{ .name = "from", .arg = "epoch", .help = "first damaged epoch" },
-	{ .name = "to", .arg = "epoch", .help = "last damaged epoch" },
-	{ .name = "path", .arg = "glob", .many = true,
-	  .help = "these files, and what is below ('/srv/**/*.db')" },
-	{ .name = "not-path", .arg = "glob", .many = true,
-	  .help = "but not these" },
-	{ .name = "uid", .arg = "user", .many = true,
-	  .help = "files of this owner, a name or a number" },
-	{ .name = "newer", .arg = "time",
-	  .help = "files changed then or later ('2024-05-01 13:30')" },
-	{ .name = "older", .arg = "time",
-	  .help = "files changed before then" },
+	OPTION_FROM, OPTION_TO, OPTION_PATH, OPTION_NOT_PATH, OPTION_UID,
+	OPTION_NEWER, OPTION_OLDER,
 	{ .name = "volume", .arg = "volume",
 	  .help = "only this one: \"partition 2\", vg/lv, label, uuid" },
 	{ .name = "beside",
@@ -362,6 +395,29 @@ const struct cmd commands[] = {
 	.options = no_options,
 	.run = cmd_undo,
 }, {
+	.name = "plan",
+	.summary = "show what a recovery would do; nothing is changed",
+	.text = {
+		"Epochs --from to --to, both included, are the damage. Where a",
+		"file system is there before and now, files are merged, three",
+		"ways; else blocks are taken back. Exit status 4: something is",
+		"refused, or cannot be had back so.",
+	},
+	.args = { ARG_NAME },
+	.options = plan_options,
+	.run = cmd_plan,
+}, {
+	.name = "preview",
+	.summary = "try a recovery where it harms nobody, and check it",
+	.text = {
+		"The result is mounted and checked above a view, in a scratch",
+		"layer. Exit status 4: it cannot be mounted, the check finds",
+		"errors, or something is refused.",
+	},
+	.args = { ARG_NAME },
+	.options = preview_options,
+	.run = cmd_preview,
+}, {
 	.name = "recover",
 	.summary = "take damage back file by file, keep later work",
 	.text = {
@@ -380,8 +436,10 @@ const struct cmd commands[] = {
 		"Makes an epoch that lacks the writes of epochs --from to",
 		"--to, both included, to the given ranges. Later writes to",
 		"the same blocks are kept unless --drop-later is given. With",
-		"--recipe the rules of that file are applied instead. The",
-		"device must not be in use, except with --dry-run.",
+		"--recipe the rules of that file are applied, with --path or",
+		"other selectors those of a plan of blocks; what a plan refuses",
+		"is refused as a whole. The device must not be in use, except",
+		"with --dry-run.",
 	},
 	.args = { ARG_NAME },
 	.options = replay_options,

@@ -80,6 +80,8 @@ int cmd_map(const struct cmd_line *line);
 int cmd_mount(const struct cmd_line *line);
 int cmd_open(const struct cmd_line *line);
 int cmd_owner(const struct cmd_line *line);
+int cmd_plan(const struct cmd_line *line);
+int cmd_preview(const struct cmd_line *line);
 int cmd_recover(const struct cmd_line *line);
 int cmd_replay(const struct cmd_line *line);
 int cmd_rollback(const struct cmd_line *line);

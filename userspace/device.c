@@ -22,20 +22,28 @@ int device_name(const char *word, const char **name)
 	return problem ? fail_usage(word, "%s", problem) : DR_EXIT_OK;
 }
 
-int device_uuid(const char *name, char *uuid)
+int device_uuid_parse(const char *known, char *uuid)
 {
 	static const char prefix[] = DEVICE_UUID_PREFIX;
+
+	if (strncmp(known, prefix, strlen(prefix)) ||
+	    strlen(known + strlen(prefix)) != DELTA_UUID_TEXT - 1)
+		return -ENOENT;
+	strcpy(uuid, known + strlen(prefix));
+	return 0;
+}
+
+int device_uuid(const char *name, char *uuid)
+{
 	struct mapper_info info;
 	int ret = mapper_info(name, &info);
 
 	if (ret)
 		return device_fail(name, "status", ret);
-	if (strncmp(info.uuid, prefix, strlen(prefix)) ||
-	    strlen(info.uuid + strlen(prefix)) != DELTA_UUID_TEXT - 1)
+	if (device_uuid_parse(info.uuid, uuid))
 		return fail(DR_EXIT_OPERATIONAL, name,
 			    "close it and open it with 'dmdelta open'",
 			    "the device does not bear the UUID of its delta");
-	strcpy(uuid, info.uuid + strlen(prefix));
 	return DR_EXIT_OK;
 }
 

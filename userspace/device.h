@@ -60,6 +60,9 @@ int device_status_any(const char *name, struct device_status *status);
  */
 int device_uuid(const char *name, char *uuid);
 
+/* The same from what device-mapper knows it by; 0 or -ENOENT */
+int device_uuid_parse(const char *known, char *uuid);
+
 /*
  * Parse the words of an INFO line. Return: NULL, or the name of the field
  * that is not as it should be.

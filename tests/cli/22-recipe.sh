@@ -87,6 +87,16 @@ run 0 'later writes: *some left out' replay disk --recipe "$recipe" &&
 	grep -qx 'replay rule 64 16 2 2 drop_later' "$FAKE/log" &&
 	tail -n 4 "$FAKE/log" | diff - <(printf '%s\n' suspend 'replay commit' resume BLKFLSBUF)
 result $? "replay by the rules of a recipe"
+# The note of the replay's epoch, as it was sent
+note() { sed -n 's/^note add 106 [0-9]* //p' "$FAKE/log" | tr -d '\n' | python3 -c 'import sys; sys.stdout.write(bytes.fromhex(sys.stdin.read()).decode())'; }
+python3 -c 'import json, sys; a, b = json.load(open(sys.argv[1])), json.loads(sys.argv[2]); sys.exit(a != b)' \
+	"$recipe" "$(note)"
+result $? "... which becomes the note of its epoch"
+fresh
+run 0 . replay disk --from 2 --to 4 --range 0+8 --drop-later && note >"$tmp/note.json" &&
+	run 0 'changed: *1$' replay disk --recipe "$tmp/note.json" --dry-run &&
+	grep -q 'replay count 0 8 2 4 drop_later 0' "$FAKE/log"
+result $? "a replay by range leaves a recipe as well, one that can be replayed"
 fresh
 run 0 'blocks changed' replay disk --recipe "$recipe" --dry-run && [ "$(grep -c 'replay count' "$FAKE/log")" = 3 ] &&
 	[ "$(grep -c 'replay begin' "$FAKE/log")" = 0 ]

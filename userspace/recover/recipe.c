@@ -302,7 +302,8 @@ struct json_object *recipe_json(const struct recipe *r)
 	sub = json_object_new_object();
 	add_number(sub, "from", r->from);
 	add_number(sub, "to", r->to);
-	add_number(sub, "base", r->base);
+	if (r->now || r->base)
+		add_number(sub, "base", r->base);
 	if (r->now)
 		add_number(sub, "now", r->now);
 	json_object_object_add(o, "epochs", sub);
