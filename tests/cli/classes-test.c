@@ -75,6 +75,8 @@ static const struct test tests[] = {
 	  "***", "xx-", "220", "llr", "2+1k", .fine = true },
 	{ "... named by range: refused", "AAB", "AAB", "CCB", "***", "xx-",
 	  "22-", "xx-", "", .only = "**-" },
+	{ "... named by path: refused", "AAB", "AAB", "CCB", "***", "xx-",
+	  "22-", "xx-", "", .file = "/a" },
 	{ "... forced: but a later write is never lost", "AAB", "AAB", "CCB",
 	  "***", "x--", "22-", "KR-", "1+1k", .only = "**-", .force = true,
 	  .fine = true },
@@ -281,7 +283,7 @@ static bool try_one(const struct test *t)
 		.cow = &t->cow, .nr_cow = t->cow ? 1 : 0,
 		.opaque = &t->opaque, .nr_opaque = t->opaque ? 1 : 0,
 		.file = t->file ? match : NULL, .arg = (void *)t->file,
-		.force = t->force,
+		.named = t->only || t->file, .force = t->force,
 	};
 	struct blocks_plan plan;
 	uint64_t sum = 0;

@@ -282,6 +282,7 @@ static int classify(const struct sight *s, const struct recipe *r,
 		.suspect = set_of(&f->suspect), .only = set_of(&f->only),
 		.file = select_names_files(&r->select) ? chosen : NULL,
 		.arg = c, .force = r->force,
+		.named = r->select.nr_path || r->select.nr_range,
 	};
 	int ret = -ENOMEM;
 

@@ -134,11 +134,11 @@ static struct verdict refuse(enum block_class class, const char *why)
 				 .why = why };
 }
 
-/* Whoever names the very blocks wants to hear that they stay. */
+/* Whoever names a file or its blocks wants to hear that they stay. */
 static struct verdict leave_or_refuse(const struct classes_input *in,
 				      enum block_class class, const char *why)
 {
-	return in->only.nr ? refuse(class, why) : leave(class, why);
+	return in->named ? refuse(class, why) : leave(class, why);
 }
 
 static struct verdict revert(const struct spot *s)
