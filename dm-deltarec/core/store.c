@@ -491,6 +491,28 @@ static void install(struct dr_store *st, bool merged)
 	dr_epochs_purge(&st->epochs);
 }
 
+/*
+ * From here on there is no way back: pages change places, and another commit
+ * would write over those that the durable superblock names. So whatever goes
+ * wrong, memory included, is an I/O error to who tells them apart.
+ */
+static int write_commit(struct dr_store *st, bool merged)
+{
+	const struct dr_env *env = &st->env;
+	int r;
+
+	r = dr_space_commit(&st->space, env, st->txn.gen, st->uuid);
+	if (!r) {
+		env->lock(env->ctx);
+		set_tail(st, merged);
+		env->unlock(env->ctx);
+		fill_super(st);
+		r = super_write(st);
+		st->broken = r;
+	}
+	return r ? -EIO : 0;
+}
+
 int dr_store_commit(struct dr_store *st, bool merged)
 {
 	const struct dr_env *env = &st->env;
@@ -500,15 +522,7 @@ int dr_store_commit(struct dr_store *st, bool merged)
 		st->commit_lock(env->ctx);
 	r = apply_epochs(st);
 	if (!r)
-		r = dr_space_commit(&st->space, env, st->txn.gen, st->uuid);
-	if (!r) {
-		env->lock(env->ctx);
-		set_tail(st, merged);
-		env->unlock(env->ctx);
-		fill_super(st);
-		r = super_write(st);
-		st->broken = r;
-	}
+		r = write_commit(st, merged);
 	if (!r) {
 		env->lock(env->ctx);
 		install(st, merged);

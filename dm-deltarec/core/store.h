@@ -303,6 +303,8 @@ void dr_merge_exit(struct dr_store *st);
 /*
  * Commit st->new_* with whatever epochs changed. For merge, reclaim, replay.
  * @merged: the frozen table is in the trees now.
+ * Return: 0. -ENOSPC and -ENOMEM: dr_store_abort() undoes it. Any other error:
+ * the store may only be read.
  */
 int dr_store_commit(struct dr_store *st, bool merged);
 

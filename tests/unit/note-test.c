@@ -119,6 +119,29 @@ static void test_set(void **state)
 	end();
 }
 
+static u32 short_of_memory;
+
+static int short_barrier(void *ctx, u64 block, u32 nr, const void *buf)
+{
+	short_of_memory++;
+	return -ENOMEM;
+}
+
+/* What has begun to be written is not undone by trying again. */
+static void test_no_memory_while_committing(void **state)
+{
+	begin();
+	mem_checkpoint(&s, "a");
+	assert_int_equal(set(1, 5000, 1), 0);
+	s.st.env.barrier = short_barrier;
+	assert_int_equal(set(1, 4000, 2), -EIO);
+	assert_int_equal(short_of_memory, 1);
+	assert_true(has(1, 5000, 1, 60000));
+	mem_store_restart(&s);
+	assert_true(has(1, 5000, 1, 60000));
+	end();
+}
+
 static void test_refused(void **state)
 {
 	u64 keep;
@@ -643,7 +666,8 @@ static void test_read_first(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_set), TEST(test_refused), TEST(test_large),
+		TEST(test_set), TEST(test_no_memory_while_committing),
+		TEST(test_refused), TEST(test_large),
 		TEST(test_cost), TEST(test_crash), TEST(test_memory),
 		TEST(test_reclaim), TEST(test_replay), TEST(test_replay_full),
 		TEST(test_damage), TEST(test_feature),
