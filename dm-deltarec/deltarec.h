@@ -399,6 +399,11 @@ void deltarec_kick_meta(struct deltarec_store *s);
 int deltarec_merge(struct deltarec_store *s);
 /* After a step that committed: the sequence that store.h asks for; meta held */
 void deltarec_committed(struct deltarec_store *s, bool final);
+/*
+ * A message's change of the trees has failed: without space or memory it was
+ * undone, after all else the store may only be read. meta held.
+ */
+void deltarec_commit_failed(struct deltarec_store *s, int error);
 /* Bring what status tells of the replay up to date; meta held. */
 void deltarec_replay_update(struct deltarec_store *s);
 

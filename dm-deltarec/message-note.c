@@ -149,8 +149,8 @@ static int replace(struct deltarec_store *s, const struct deltarec_note *note)
 	up_read(&s->epochs);
 	if (!r)
 		deltarec_committed(s, false);
-	else if (r != -ENOSPC && r != -ENOMEM)
-		deltarec_set_mode(s, DELTAREC_RO, "cannot commit metadata");
+	else
+		deltarec_commit_failed(s, r);
 	return r;
 }
 

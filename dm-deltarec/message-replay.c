@@ -149,8 +149,10 @@ static int commit_locked(struct deltarec_store *s)
 		if (r == 1)
 			deltarec_committed(s, false);
 	} while (r == 1);
-	if (r)
+	if (r) {
+		deltarec_commit_failed(s, r);
 		return r;
+	}
 	new = deltarec_snap_alloc();
 	down_write(&s->epochs);
 	mutex_lock(&s->ctl);

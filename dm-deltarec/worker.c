@@ -36,6 +36,13 @@ void deltarec_committed(struct deltarec_store *s, bool final)
 	deltarec_wake_parked(s);
 }
 
+void deltarec_commit_failed(struct deltarec_store *s, int error)
+{
+	lockdep_assert_held(&s->meta);
+	if (error != -ENOSPC && error != -ENOMEM)
+		deltarec_set_mode(s, DELTAREC_RO, "cannot commit metadata");
+}
+
 /* Freeze the active table; no control record is pending while we hold ctl. */
 static void freeze(struct deltarec_store *s)
 {

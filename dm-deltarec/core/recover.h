@@ -55,7 +55,8 @@ int dr_replay_step(struct dr_store *st);
  * dr_replay_finish() - compute what was written since begin
  *
  * Nothing is in flight, everything is merged. Call until it returns 0 (1: as
- * above).
+ * above). -ENOSPC and -ENOMEM: what was not committed yet is undone. Any other
+ * error: the store may only be read.
  */
 int dr_replay_finish(struct dr_store *st);
 /**
