@@ -157,6 +157,11 @@ static bool run_reclaim(struct deltarec_store *s)
 	if (!merged && deltarec_merge(s) < 0)
 		return false;
 	down_read(&s->epochs);
+	/* A drop since then: it may be of an epoch that was not merged. */
+	if (!READ_ONCE(s->reclaim_merged)) {
+		up_read(&s->epochs);
+		return true;
+	}
 	r = dr_reclaim_step(&s->st);
 	up_read(&s->epochs);
 	if (!stepped(s, r) && !r)
