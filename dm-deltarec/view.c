@@ -78,6 +78,20 @@ static int add_rule(struct deltarec *dt, struct dm_arg_set *as)
 	return r;
 }
 
+/*
+ * A step of reclaim may have committed and not have published yet. Its trees
+ * and the lineage belong together: what it deleted is on a number that the
+ * lineage may bridge.
+ */
+static void publish_now(struct deltarec_store *s)
+{
+	struct deltarec_snap *new = deltarec_snap_alloc();
+
+	spin_lock_irq(&s->lock);
+	deltarec_snap_publish(s, new);
+	spin_unlock_irq(&s->lock);
+}
+
 /* Hold the epoch and what its rules need. epochs and ctl held. */
 static int open_locked(struct deltarec *dt, u32 epoch, struct dm_arg_set *as)
 {
@@ -85,6 +99,8 @@ static int open_locked(struct deltarec *dt, u32 epoch, struct dm_arg_set *as)
 
 	if (r)
 		dt->ti->error = refused(r);
+	else
+		publish_now(dt->s);
 	while (!r && as->argc)
 		r = add_rule(dt, as);
 	return r;
