@@ -138,7 +138,7 @@ struct deltarec_store {
 	dev_t dev;				/* of the delta device */
 	struct mapped_device *md;		/* registry; NULL: views only */
 	dev_t md_dev;				/* registry; 0: none */
-	dev_t origin_dev;			/* registry */
+	dev_t origin_dev;			/* of the table resumed last */
 	char name[32];				/* of md, for the log */
 	struct block_device *delta;		/* all users have it open */
 	unsigned int block_shift;		/* sectors to blocks */

@@ -243,7 +243,6 @@ static void attach(struct deltarec_store *s, const struct deltarec *dt)
 {
 	s->md = dm_table_get_md(dt->ti->table);
 	WRITE_ONCE(s->md_dev, disk_devt(dm_disk(s->md)));
-	s->origin_dev = dt->origin->bdev->bd_dev;
 	strscpy(s->name, dm_device_name(s->md), sizeof(s->name));
 }
 
@@ -342,10 +341,36 @@ static int open_read(struct dm_target *ti, dev_t dev, struct dm_dev **out)
 	return dm_get_device(ti, name, BLK_OPEN_READ, out);
 }
 
+/* The mapped device has been resumed, so we know which origin is meant. */
+static int find_locked(struct deltarec *dt, dev_t dev)
+{
+	struct deltarec_store *s = find(dev);
+	struct dm_target *ti = dt->ti;
+	int r;
+
+	if (!s) {
+		ti->error = "Not a deltarec device that is open";
+		return -ENODEV;
+	}
+	/* Pairs with activate(): the journal has been replayed. */
+	if (!smp_load_acquire(&s->activated)) {
+		ti->error = "The deltarec device was never resumed";
+		return -ENODEV;
+	}
+	r = open_read(ti, s->dev, &dt->delta);
+	if (!r)
+		r = open_read(ti, READ_ONCE(s->origin_dev), &dt->origin);
+	if (r) {
+		ti->error = "The delta or the origin device cannot be opened";
+		return r;
+	}
+	s->users++;
+	dt->s = s;
+	return 0;
+}
+
 int deltarec_store_find(struct deltarec *dt, dev_t dev)
 {
-	struct dm_target *ti = dt->ti;
-	struct deltarec_store *s;
 	int r;
 
 	/*
@@ -353,22 +378,7 @@ int deltarec_store_find(struct deltarec *dt, dev_t dev)
 	 * the mapped device keep s->delta what it is.
 	 */
 	mutex_lock(&registry_mutex);
-	s = find(dev);
-	if (!s) {
-		ti->error = "Not a deltarec device that is open";
-		r = -ENODEV;
-		goto out;
-	}
-	r = open_read(ti, s->dev, &dt->delta);
-	if (!r)
-		r = open_read(ti, s->origin_dev, &dt->origin);
-	if (r) {
-		ti->error = "The delta or the origin device cannot be opened";
-		goto out;
-	}
-	s->users++;
-	dt->s = s;
-out:
+	r = find_locked(dt, dev);
 	mutex_unlock(&registry_mutex);
 	return r;
 }
@@ -480,6 +490,8 @@ int deltarec_store_resume(struct deltarec *dt)
 	struct deltarec_store *s = dt->s;
 	int r = 0;
 
+	/* A table that is never resumed, or was refused, does not count. */
+	WRITE_ONCE(s->origin_dev, dt->origin->bdev->bd_dev);
 	deltarec_store_quiet(s, false);
 	mutex_lock(&s->meta);
 	if (!s->activated)

@@ -132,11 +132,6 @@ static int check_store(struct deltarec *dt)
 {
 	struct dm_target *ti = dt->ti;
 
-	/* Pairs with activate(): the journal has been replayed. */
-	if (!smp_load_acquire(&dt->s->activated)) {
-		ti->error = "The deltarec device was never resumed";
-		return -ENODEV;
-	}
 	if (READ_ONCE(dt->s->mode) == DELTAREC_FAIL) {
 		ti->error = "The deltarec device is out of use";
 		return -EIO;
