@@ -6,18 +6,6 @@
 
 /* --- rules ----------------------------------------------------------------- */
 
-/* The newest epoch with a record below @e on a lineage */
-static const struct dr_epoch *record_below(const struct dr_store *st,
-					   const struct dr_lineage *l, u32 e)
-{
-	u32 i = dr_epochs_from(&st->epochs, e);
-
-	while (i--)
-		if (dr_lineage_has(l, st->epochs.e[i].id))
-			return st->epochs.e + i;
-	return NULL;
-}
-
 int dr_rule_make(const struct dr_store *st, const struct dr_lineage *l,
 		 u32 epoch, struct dr_rule *rule, u64 sector, u64 sectors,
 		 u32 from, u32 to, bool drop_later)
@@ -36,7 +24,7 @@ int dr_rule_make(const struct dr_store *st, const struct dr_lineage *l,
 	    !dr_lineage_has(l, from) || !dr_lineage_has(l, to))
 		return -ENOENT;
 	/* What was there before must still be known. */
-	before = record_below(st, l, from);
+	before = dr_epochs_find(&st->epochs, f->parent);
 	if ((before && before->state == DR_EPOCH_DROPPED) ||
 	    (f->flags & DR_EPOCH_CUT))
 		return -ENODATA;
@@ -44,7 +32,7 @@ int dr_rule_make(const struct dr_store *st, const struct dr_lineage *l,
 	rule->len = div_u64(sector + sectors + per - 1, per) - rule->block;
 	rule->from = from;
 	rule->to = to;
-	rule->before = before ? before->id : DR_BASE_EPOCH;
+	rule->before = f->parent;
 	rule->drop_later = drop_later;
 	return 0;
 }
