@@ -47,20 +47,36 @@ static u32 below(const struct dr_lineage *l, u32 e)
 	return dr_lineage_below(l, e);
 }
 
-/* Is a version passed over? From the epoch @cut on, all are. */
-static bool excluded(const struct dr_rules *rs, u32 cut, u64 block, u32 epoch)
+/* The first epoch that any rule excludes here; 0: there is no rule */
+static u32 first_from(const struct dr_rules *rs, u64 block)
 {
 	const struct dr_rule *r;
-	u32 pos = 0;
+	u32 pos = 0, from = 0;
+
+	while ((r = dr_rules_next(rs, block, &pos)))
+		if (!from || r->from < from)
+			from = r->from;
+	return from;
+}
+
+/*
+ * Is a version passed over? From the epoch @cut on, all are. Return: 0, or the
+ * epoch from which on all versions up to this one are.
+ */
+static u32 excluded(const struct dr_rules *rs, u32 cut, u64 block, u32 epoch)
+{
+	const struct dr_rule *r;
+	u32 pos = 0, from = 0;
 
 	if (epoch >= cut)
-		return true;
+		return cut;
 	if (!epoch)
-		return false;
+		return 0;
 	while ((r = dr_rules_next(rs, block, &pos)))
-		if (epoch >= r->from && epoch <= r->to)
-			return true;
-	return false;
+		if (epoch >= r->from && epoch <= r->to &&
+		    (!from || r->from < from))
+			from = r->from;
+	return from;
 }
 
 static int state_at(const struct dr_judge *j, u32 epoch, u64 block,
@@ -103,14 +119,14 @@ static int find_cut(const struct dr_judge *j, u64 block, struct dr_verdict *v,
 }
 
 /* Is what stays, or what it was merged over, made of excluded bytes? */
-static int find_mixed(const struct dr_judge *j, u64 block, u32 cut,
+static int find_mixed(const struct dr_judge *j, u64 block, u32 first, u32 cut,
 		      struct dr_verdict *v)
 {
 	struct dr_state s = v->keep;
 	u32 merged;
 	int r;
 
-	while (s.epoch) {
+	while (s.epoch > first) {
 		merged = s.flags & DR_MAP_MERGED;
 		r = state_at(j, below(j->lineage, s.epoch), block, v, &s);
 		if (r)
@@ -129,7 +145,7 @@ static int find_mixed(const struct dr_judge *j, u64 block, u32 cut,
 int dr_judge(const struct dr_judge *j, u64 block, u64 max,
 	     struct dr_verdict *v)
 {
-	u32 cut, pos = 0;
+	u32 cut, from, first = first_from(j->rules, block);
 	int r;
 
 	v->mixed = false;
@@ -140,12 +156,11 @@ int dr_judge(const struct dr_judge *j, u64 block, u64 max,
 		r = state_at(j, j->epoch, block, v, &v->now);
 	v->keep = v->now;
 	/* Most blocks of a view have no rule. */
-	if (r || !dr_rules_next(j->rules, block, &pos))
+	if (r || !first)
 		return r;
-	while (!r && excluded(j->rules, cut, block, v->keep.epoch))
-		r = state_at(j, below(j->lineage, v->keep.epoch), block, v,
-			     &v->keep);
-	return r ? r : find_mixed(j, block, cut, v);
+	while (!r && (from = excluded(j->rules, cut, block, v->keep.epoch)))
+		r = state_at(j, below(j->lineage, from), block, v, &v->keep);
+	return r ? r : find_mixed(j, block, first, cut, v);
 }
 
 int dr_judge_tree(const struct dr_judge *j, u32 epoch, u64 block, u64 max,

@@ -183,6 +183,42 @@ static void kept_bytes_of_excluded_versions_are_mixed(void **state)
 	h_end(&h);
 }
 
+/* Rules pass over rows of epochs, not over one version after the other. */
+static void passing_over_many_versions_is_cheap(void **state)
+{
+	struct dr_recipe plain = {}, rc = {};
+	u64 first, peeks, plain_peeks;
+	bool mixed;
+	u32 e;
+
+	h_begin(&h, 1, 3);
+	first = mem_write(s, 10, 1);
+	mem_checkpoint(s, "");		/* 1 */
+	for (e = 2; e < 300; e++) {
+		mem_write_flags(s, 10, DR_MAP_MERGED);
+		mem_checkpoint(s, "");
+	}
+	mem_merge(s);
+	assert_int_equal(dr_recipe_open(&s->st, &plain, 299), 0);
+	assert_int_equal(dr_recipe_open(&s->st, &rc, 299), 0);
+	assert_int_equal(dr_recipe_add(&s->st, &rc, 80, 8, 2, 200, true), 0);
+	assert_int_equal(dr_recipe_add(&s->st, &rc, 80, 8, 150, 299, false),
+			 0);
+	shows(&plain, 10, &mixed);
+	assert_int_equal(shows(&rc, 10, &mixed), first);
+	s->m.peeks = 0;
+	shows(&plain, 10, &mixed);
+	plain_peeks = s->m.peeks;
+	s->m.peeks = 0;
+	assert_int_equal(shows(&rc, 10, &mixed), first);
+	assert_false(mixed);
+	peeks = s->m.peeks;
+	assert_true(peeks <= 8 * plain_peeks);
+	dr_recipe_close(&s->st, &plain);
+	dr_recipe_close(&s->st, &rc);
+	h_end(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +227,7 @@ int main(void)
 		cmocka_unit_test(a_view_holds_what_its_rules_bring_to_light),
 		cmocka_unit_test(rules_are_of_the_lineage_of_the_epoch),
 		cmocka_unit_test(kept_bytes_of_excluded_versions_are_mixed),
+		cmocka_unit_test(passing_over_many_versions_is_cheap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
