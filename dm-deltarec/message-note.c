@@ -87,9 +87,12 @@ static int note_begin(struct deltarec *dt, char **argv,
 		if (!data)
 			r = -ENOMEM;
 	}
+	if (!r && mutex_lock_killable(&note->mutex)) {
+		kvfree(data);
+		r = -EINTR;
+	}
 	if (r)
 		return refuse(dt, DR_WORD_BEGIN, r);
-	mutex_lock(&note->mutex);
 	deltarec_note_exit(note);
 	note->open = true;
 	note->ticket++;
@@ -113,7 +116,8 @@ static int note_add(struct deltarec *dt, char **argv,
 	if (kstrtou32(argv[0], 10, &ticket) ||
 	    kstrtou32(argv[1], 10, &offset) || !digits || digits % 2)
 		return usage(dt, DR_WORD_ADD " <ticket> <offset> <hex digits>");
-	mutex_lock(&note->mutex);
+	if (mutex_lock_killable(&note->mutex))
+		return refuse(dt, DR_WORD_ADD, -EINTR);
 	if (!note->open || note->ticket != ticket)
 		r = -ESTALE;
 	else if (offset != note->got)
@@ -164,7 +168,8 @@ static int note_end(struct deltarec *dt, char **argv,
 
 	if (kstrtou32(argv[0], 10, &ticket))
 		return usage(dt, DR_WORD_END " <ticket>");
-	mutex_lock(&note->mutex);
+	if (mutex_lock_killable(&note->mutex))
+		return refuse(dt, DR_WORD_END, -EINTR);
 	if (!note->open || note->ticket != ticket) {
 		r = -ESTALE;
 	} else if (note->got != note->size) {
