@@ -166,7 +166,7 @@ static int add_dos(struct tables *t)
 static int add_lvm_areas(struct tables *t, uint64_t start,
 			 const unsigned char *label)
 {
-	unsigned int at = get_le(label + LVM_LABEL_OFFSET, 4) + LVM_HEADER_AREAS;
+	uint64_t at = get_le(label + LVM_LABEL_OFFSET, 4) + LVM_HEADER_AREAS;
 	uint64_t offset, bytes;
 	bool data = true;
 	int ret = 0;
