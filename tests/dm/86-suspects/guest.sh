@@ -14,7 +14,7 @@ dev=$(dev_of v)
 must dd if=/dev/zero of="$origin" bs=1M count=96 oflag=direct status=none
 mkfs.ext4 -q -b 4096 -E lazy_itable_init=0 "$origin"
 must "$DMDELTA" format "$origin" "$delta"
-must "$DMDELTA" open v "$origin" "$delta"
+must "$DMDELTA" open --track-reads v "$origin" "$delta"
 mkdir -p /mnt/t
 mount -o noinit_itable "$dev" /mnt/t
 
@@ -26,6 +26,12 @@ in_place() {
 
 	size=$(stat -c %s "$1")
 	head -c "$size" /dev/urandom | dd of="$1" conv=notrunc bs=64k status=none
+}
+# reads and then overwrites, as encryption does it, at once on the device
+read_and_in_place() {
+	cat "$1" >/dev/null
+	in_place "$1"
+	sync "$1"
 }
 seal() { "$DMDELTA" checkpoint v --label "$1" >/dev/null; }
 
@@ -41,7 +47,9 @@ for i in {16..18}; do text /mnt/t/f$i x-$i; done
 seal archive
 for i in {19..24}; do text /mnt/t/f$i y-$i; done
 seal good-5
-for i in {20..31}; do in_place /mnt/t/f$i; done
+sync
+echo 3 >/proc/sys/vm/drop_caches
+for i in {20..31}; do read_and_in_place /mnt/t/f$i; done
 seal attack
 for i in {1..8}; do text /mnt/t/f$i z-$i; done
 seal good-7
@@ -60,6 +68,12 @@ is "$(sqlite3 :memory: "select json_extract(value, '\$.became_random') > 0.5 fro
 	1 "... since most of what it wrote became random"
 is "$(sqlite3 :memory: "select count(*) from json_each(readfile('j'), '\$.reasons') where json_extract(value, '\$.reason') = 'became_random'")" \
 	1 "... and that is the reason given, once"
+# epochs CONDITION: the labels of those that it holds for
+epochs() { sqlite3 :memory: "select group_concat(json_extract(value, '\$.label')) from json_each(readfile('j'), '\$.epochs') where $1"; }
+is "$(epochs "json_extract(value, '\$.read_first') > 0.6")" attack "it read what it overwrote"
+is "$(epochs "json_extract(value, '\$.read_first') < 0.3")" \
+	good-1,good-2,good-3,archive,good-5,good-7,good-8 "... good work did not"
+like "$text" '[0-9.]+ % of what was written had been read shortly before' "... which is a reason, too"
 is "$(sqlite3 :memory: "select group_concat(json_extract(value, '\$.mark') is null) from json_each(readfile('j'), '\$.epochs') where json_extract(value, '\$.label') like 'good%'")" \
 	1,1,1,1,1,1 "good work has no mark"
 is "$(json j '$.nr_suspects')" 1 "the count agrees"
