@@ -116,9 +116,13 @@ static int parse_plan(struct replay *r, const struct cmd_line *line)
 			    "'dmdelta plan --mode blocks' with the same words says what and why; use recover, select less, or --force",
 			    "a part of this is refused");
 	else if (!code && !r->recipe.nr_rules)
-		code = fail(DR_EXIT_UNCORRECTED, r->name,
+		code = fail(DR_EXIT_UNCORRECTED, r->recipe.select.nr_path ?
+			    r->recipe.select.path[0] : r->name,
 			    "'dmdelta plan --mode blocks' with the same words shows what was written",
-			    "there is nothing that it would change");
+			    "nothing of it was written in these epochs, or can be had back so");
+	if (!code && p.blocks.nr_forced)
+		warn(r->name, "--force takes %llu blocks that would be refused or left",
+		     (unsigned long long)p.blocks.nr_forced);
 	plan_free(&p);
 	return code;
 }
@@ -245,12 +249,10 @@ static int look_ranges(struct replay *r)
 				     &recipe->to);
 	if (code)
 		return code;
-	if (recipe->from == DR_BASE_EPOCH)
-		return fail_usage(r->from_word,
-				  "the base holds no writes to leave out");
-	if (recipe->from > recipe->to)
-		return fail_usage(r->from_word, "epoch %u is later than %u, where --to ends",
-				  recipe->from, recipe->to);
+	/* Before begin seals the head for nothing */
+	code = recipe_check(r->name, recipe);
+	if (code)
+		return code;
 	if (range_end(last) > r->status.sectors)
 		return fail_usage(range_text(last->start_sectors,
 					     last->len_sectors, text,

@@ -152,7 +152,7 @@ result $? "the state before a recovery of files was dropped"
 fresh
 run 0 --json replay disk --from 2 --to head --range 8+8 --range 0+8 --range 100KiB+4KiB &&
 	json "d['changed_blocks'] == 3 and d['mixed_blocks'] == 1 and d['epoch'] == 104 and d['head'] == 105 and d['nr_rules'] == 2" &&
-	did 'BLKFLSBUF' 'replay begin' 'replay rule 0 16 2 4 keep_later' \
+	did 'BLKFLSBUF' 'epochs 0' 'epochs 3' 'replay begin' 'replay rule 0 16 2 4 keep_later' \
 	    'replay rule 200 8 2 4 keep_later' 'note begin' 'note add' \
 	    'note end 104' 'suspend' 'replay commit' \
 	    'resume' 'BLKFLSBUF'
@@ -162,16 +162,16 @@ result $? "... and mixed blocks are pointed out"
 fresh
 run 0 --json replay disk --from 2 --to 4 --range 0+16 --drop-later --dry-run &&
 	json "d['dry_run'] and d['changed_blocks'] == 2 and d['kept_later_blocks'] == 1 and d['mixed_blocks'] == 1" &&
-	did 'replay count 0 16 2 4 drop_later 0' 'replay count 0 16 2 4 drop_later 8'
+	did 'epochs 0' 'epochs 3' 'replay count 0 16 2 4 drop_later 0' 'replay count 0 16 2 4 drop_later 8'
 result $? "dry run: counts page by page, nothing else"
 fresh
 run 0 --json replay disk --from 2 --to 2 --range 1+2 --dry-run && says 'taken whole' &&
-	did 'replay count 0 8 2 2 keep_later 0'
+	did 'epochs 0' 'epochs 3' 'replay count 0 8 2 2 keep_later 0'
 result $? "a range is widened to whole blocks"
 fresh
 run 16 replay disk --from 2 --to 2 --range 999999+2 && says 'behind the end'
 result $? "a range behind the end"
-run 16 replay disk --from 3 --to 2 --range 0+8 && says 'later than 2'
+run 16 replay disk --from 3 --to 2 --range 0+8 && says 'later than epoch 2'
 result $? "from after to"
 run 16 replay disk --from base --to 2 --range 0+8 && says 'holds no writes'
 result $? "the base cannot be left out"

@@ -205,21 +205,27 @@ static bool selected(const struct classes_input *in, const struct spot *s)
 
 /*
  * --force: what was refused is done, as far as it can be without taking later
- * writes; where ranges say which blocks, nothing of them is left either.
+ * writes. Those go, too, where somebody else's block was asked for by name:
+ * else there would be nothing to force. Where ranges say which blocks, nothing
+ * of them is left either.
  */
 static void force(const struct classes_input *in, const struct spot *s,
 		  struct verdict *v)
 {
+	bool takes = v->action == BLOCK_REFUSE && v->class == CLASS_C2 &&
+		     in->named;
+
 	if (v->action != BLOCK_REFUSE &&
 	    !(v->action == BLOCK_LEAVE && in->only.nr))
 		return;
 	v->forced = true;
-	v->action = BLOCK_REVERT;
-	if (s->later && !s->same) {
+	if (s->later && !s->same && !takes) {
 		v->action = BLOCK_KEEP;
 		v->why = WHY_LATER;
+		return;
 	}
-	v->drop_later = s->later && s->same;
+	v->action = BLOCK_REVERT;
+	v->drop_later = s->later;
 }
 
 static struct verdict judge(const struct walk *w, const struct spot *s,
