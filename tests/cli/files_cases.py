@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 
 from files_lib import (D, F, L, MTIME, Node, TMP, TREES, apart, build, case,
                        differences, ino, merge, mtime_is, one_file, result,
@@ -430,6 +431,58 @@ def races():
            "made again after the plan: kept", got, items, err)
 
 
+def slowly(inject, ready, meanwhile, *options):
+    """A merge that a system call holds up; what happens once it is there"""
+    trace = TMP + b"/trace"
+    slow = subprocess.Popen(
+        (b"strace", b"-o", trace, b"-E", b"ASAN_OPTIONS=detect_leaks=0",
+         b"-e", b"inject=" + inject + b"=800000", TMP + b"/files-merge",
+         *options, *(TMP + b"/" + t for t in TREES)),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while slow.poll() is None and not ready(trace):
+        time.sleep(0.01)
+    time.sleep(0.3)
+    meanwhile()
+    out, err = slow.communicate()
+    return slow.returncode, out, err
+
+
+def at_work():
+    """While it is at work"""
+    now = TMP + b"/now/"
+    shm = b"/dev/shm/dmdelta-test-%d" % os.getpid()
+
+    def replace():
+        with open(now + b"g", "w") as f:
+            f.write("new\n")
+        os.rename(now + b"g", now + b"f")
+
+    def write():
+        with open(now + b"f", "a") as f:
+            f.write("new\n")
+
+    for inject, where, options, change in (
+            (b"syncfs:when=1:delay_enter", shm, ("--quarantine", shm),
+             replace),
+            (b"syncfs:when=1:delay_enter", shm, ("--quarantine", shm), write),
+            (b"renameat2:delay_enter", now + b".dmdelta-quarantine-7", (),
+             replace)):
+        os.mkdir(shm, 0o700)
+        build(b"base", {})
+        for tree in TREES[1:]:
+            build(tree, {b"f": BAD})
+        there = where + b"/f" if options else where
+        out = slowly(inject, lambda _: os.path.exists(there), change,
+                     *options)
+        got = snapshot(b"now").get(b"f")
+        left = os.listdir(where)
+        result(got and got.content.endswith(b"new\n") and not left and
+               b"changed while" in out[1],
+               f"{change.__name__} while it goes to quarantine: kept", got,
+               left, out)
+        shutil.rmtree(shm)
+
+
 def in_use():
     for tree, spec in zip(TREES, ({b"f": GOOD}, {b"f": BAD}, {b"f": BAD})):
         build(tree, spec)
@@ -524,6 +577,6 @@ def out_of_space():
 
 def cases():
     for part in (table, attributes, types, directories, links, names, sizes,
-                 selectors, beside, quarantine, races, in_use, out_of_space,
-                 killed):
+                 selectors, beside, quarantine, races, at_work, in_use,
+                 out_of_space, killed):
         part()

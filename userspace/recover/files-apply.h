@@ -13,6 +13,8 @@
 #include "files-plan.h"
 
 #define LATE	1
+/* The temporary name keeps what could not be put back, for the next run. */
+#define STUCK	(-EIO)
 
 struct applier {
 	struct files_plan *plan;
@@ -53,6 +55,19 @@ int own_note(struct applier *a, const struct entry *now);
 /* What has @name now: 0 as planned, LATE, or an error. */
 int open_planned(struct applier *a, const struct files_item *item,
 		 const char *name, struct entry *now);
+
+/* Is @is, moved by us, still as @was? Renames change its ctime. */
+bool is_displaced(const struct entry *is, const struct entry *was);
+
+/**
+ * displace() - take @name away for good, if it still is @now
+ * @temp: a name in the same directory, to look at what was moved
+ * @flags: RENAME_EXCHANGE: @name becomes what is @temp; RENAME_NOREPLACE
+ *
+ * Return: 0, LATE, an error (then nothing has changed), or STUCK.
+ */
+int displace(struct applier *a, const char *name, const char *temp,
+	     const struct entry *now, unsigned int flags);
 
 /* FILES_RESTORE */
 int exchange_item(struct applier *a, struct files_item *item,

@@ -159,48 +159,50 @@ static bool lease_holds(int fd)
 	return fd < 0 || fcntl(fd, F_GETLEASE) == F_RDLCK;
 }
 
-/* Is what we have under @temp the planned object? Renames change its ctime. */
-static bool is_displaced(const struct entry *is, const struct entry *was)
+bool is_displaced(const struct entry *is, const struct entry *was)
 {
 	return is->ino == was->ino && is->mode == was->mode &&
 	       is->size == was->size && is->mtime.sec == was->mtime.sec &&
 	       is->mtime.nsec == was->mtime.nsec;
 }
 
-/* @temp is gone afterwards, unless it holds what could not be put back. */
-static int exchange(struct applier *a, const char *name, const char *temp,
-		    const struct entry *base, const struct entry *now)
+int displace(struct applier *a, const char *name, const char *temp,
+	     const struct entry *now, unsigned int flags)
 {
 	struct entry gone = ENTRY_NONE;
 	int dir = a->dir.fd, lease, ret;
 
 	ret = take_lease(now, &lease);
 	if (!ret)
-		ret = write_rename(dir, temp, dir, name, RENAME_EXCHANGE);
-	if (ret) {
-		remove_name(dir, temp, base->mode);
+		ret = write_rename(dir, name, dir, temp, flags);
+	if (ret)
 		goto out;
-	}
 	ret = entry_open(dir, temp, &gone);
 	if (!ret && (!is_displaced(&gone, now) || !lease_holds(lease)))
 		ret = LATE;
 	if (!ret)
 		ret = remove_name(dir, temp, now->mode);
-	if (!ret) {
+	if (!ret)
 		ret = own_note(a, now);
-		goto out;
-	}
-	if (write_rename(dir, temp, dir, name, RENAME_EXCHANGE)) {
-		ret = -EIO;
-		goto out;
-	}
-	remove_name(dir, temp, base->mode);
-	if (ret == -ENOTEMPTY)
+	else if (write_rename(dir, temp, dir, name, flags))
+		ret = STUCK;
+	else if (ret == -ENOTEMPTY)
 		ret = LATE;
 out:
 	entry_close(&gone);
 	if (lease >= 0)
 		close(lease);
+	return ret;
+}
+
+/* @temp is gone afterwards, unless it holds what could not be put back. */
+static int exchange(struct applier *a, const char *name, const char *temp,
+		    const struct entry *base, const struct entry *now)
+{
+	int ret = displace(a, name, temp, now, RENAME_EXCHANGE);
+
+	if (ret && ret != STUCK)
+		remove_name(a->dir.fd, temp, base->mode);
 	return ret;
 }
 

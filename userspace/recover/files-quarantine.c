@@ -109,31 +109,50 @@ static int move_name(int from, const char *name, int to, char *as)
 	return -EEXIST;
 }
 
-static int copy_away(struct applier *a, int from, const char *name, int to)
+/* What was written or put there while it was copied must not be removed. */
+static int copy_away(struct applier *a, const char *path, const char *name,
+		     struct entry *now, int to)
 {
 	char temp[64], as[NAME_MAX + 1], tail[16] = "";
-	struct entry e;
-	int nth, ret = entry_open(from, name, &e);
+	int nth, ret = -EEXIST;
 
-	if (ret)
-		return ret;
-	ret = -EEXIST;
+	entry_temp_name(path, temp);
 	for (nth = 0; ret == -EEXIST && nth < NAME_TRIES; nth++) {
 		int len = nth ? snprintf(tail, sizeof(tail), ".%d", nth) : 0;
 
 		snprintf(as, sizeof(as), "%.*s%s", NAME_MAX - len, name, tail);
-		ret = write_object(to, as, entry_temp_name(name, temp), &e,
+		ret = write_object(to, as, temp, now,
 				   &a->result->written_bytes);
 	}
-	if (!ret && syncfs(to))
+	if (ret)
+		return ret;
+	if (syncfs(to))
 		ret = -errno;
-	if (!ret && unlinkat(from, name, 0))
-		ret = -errno;
-	entry_close(&e);
+	if (!ret)
+		ret = displace(a, name, temp, now, RENAME_NOREPLACE);
+	if (ret)
+		unlinkat(to, as, 0);
 	return ret;
 }
 
-static int move_away(struct applier *a, const char *name)
+/* What was put there after we had looked goes back. */
+static int check_moved(struct applier *a, const char *name,
+		       const struct entry *now, int to, const char *as)
+{
+	struct entry moved;
+	int ret = entry_open(to, as, &moved);
+
+	if (!ret && !is_displaced(&moved, now))
+		ret = LATE;
+	entry_close(&moved);
+	if (ret && write_rename(to, as, a->dir.fd, name, RENAME_NOREPLACE))
+		ret = STUCK;
+	return ret;
+}
+
+/* @path: stands for it in the name that a copy needs */
+static int move_away(struct applier *a, const char *path, const char *name,
+		     struct entry *now)
 {
 	char as[NAME_MAX + 1];
 	int to = enter(a, a->dir.path), ret;
@@ -141,8 +160,10 @@ static int move_away(struct applier *a, const char *name)
 	if (to < 0)
 		return to;
 	ret = move_name(a->dir.fd, name, to, as);
-	if (ret == -EXDEV)
-		ret = copy_away(a, a->dir.fd, name, to);
+	if (!ret)
+		ret = check_moved(a, name, now, to, as);
+	else if (ret == -EXDEV)
+		ret = copy_away(a, path, name, now, to);
 	close(to);
 	return ret;
 }
@@ -204,7 +225,7 @@ int quarantine_item(struct applier *a, struct files_item *item,
 		else if (own)
 			ret = unlinkat(a->dir.fd, name, 0) ? -errno : 0;
 		else
-			ret = move_away(a, name);
+			ret = move_away(a, item->path, name, &now);
 		if (ret)
 			write_flags(&now, flags);
 		else
@@ -232,7 +253,7 @@ int leftover_item(struct applier *a, const struct files_item *item)
 	if (ret == -EEXIST || ret == -ENOTEMPTY) {
 		ret = open_quarantine(a);
 		if (!ret)
-			ret = move_away(a, name);
+			ret = move_away(a, name, name, &left);
 		if (!ret)
 			warn(item->path, "an interrupted run left %s: in quarantine now",
 			     name);
