@@ -324,9 +324,15 @@ static int apply_all(struct work *w)
 			code = DR_EXIT_OK;
 		}
 	}
-	/* Also what was done before an error must be easy to take back. */
-	if (was_done(w))
+	/*
+	 * Also what was done before an error must be easy to take back; the
+	 * signal that stopped us shall not stop this.
+	 */
+	if (was_done(w)) {
+		hold_signals();
 		sealed = seal_after(run);
+		release_signals();
+	}
 	return code ? code : sealed;
 }
 
