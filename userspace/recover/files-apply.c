@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -537,8 +536,6 @@ int files_plan_apply(struct files_plan *plan, const char *base_dir,
 	memset(result, 0, sizeof(*result));
 	code = open_roots(&a, base_dir, now_dir);
 	if (!code) {
-		/* Sent to who holds a lease that is broken; we ask instead. */
-		signal(SIGIO, SIG_IGN);
 		ret = prepare(&a);
 		if (!ret)
 			ret = passes(&a, &nr_done);
