@@ -482,6 +482,36 @@ def at_work():
                left, out)
         shutil.rmtree(shm)
 
+    for tree, spec in zip(TREES, (GOOD, BAD, BAD)):
+        build(tree, {b"f": spec})
+
+    def leased(trace):
+        with open(trace, "rb") as f:
+            return b"SETLEASE" in f.read()
+
+    code, out, err = slowly(b"fcntl:delay_exit", leased, write)
+    result(code == 0 and snapshot(b"now")[b"f"].content.endswith(b"new\n"),
+           "somebody opens the file that is looked at for a writer", code,
+           out, err)
+
+    build(b"base", {b"d": Node("d", mode=0o4777, uid=5)})
+    build(b"bad", {})
+    build(b"now", {b"f": GOOD.but(mode=0o600)})
+
+    def temporary():
+        return [n for n in os.listdir(now) if n.startswith(b".dmdelta-tmp")]
+
+    def swap():
+        name = now + temporary()[0]
+        os.rmdir(name)
+        os.rename(now + b"f", name)
+
+    out = slowly(b"mkdirat:delay_exit", lambda _: temporary(), swap)
+    st = [os.lstat(now + n) for n in os.listdir(now)]
+    result(all(s.st_uid == 0 and s.st_mode == 0o100600 for s in st),
+           "a file that is put in the place of a new directory stays as it is",
+           st, out)
+
 
 def in_use():
     for tree, spec in zip(TREES, ({b"f": GOOD}, {b"f": BAD}, {b"f": BAD})):

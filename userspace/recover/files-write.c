@@ -306,7 +306,9 @@ int write_object(int dirfd, const char *name, const char *temp,
 	if (ret)
 		return ret;
 	ret = entry_open(dirfd, temp, &made);
-	if (!ret && !entry_there(&made))
+	/* Who may write to the directory may have put something else there. */
+	if (!ret && (!entry_there(&made) || made.uid != geteuid() ||
+		     ((made.mode ^ base->mode) & S_IFMT)))
 		ret = -ESTALE;
 	if (!ret)
 		ret = finish(&made, base);
