@@ -77,6 +77,8 @@ add_case 24-log <<<'pass this; echo "<4>WARNING: CPU: 0 PID: 1 (a test)" >/dev/k
 add_case 25-hangs <<<'pass this; sleep 600'
 add_case 26-skips <<<'skip_all nothing to do'
 add_case 27-leaves <<<'linear lin "$(disk 0)"; mkfs.ext4 -q /dev/mapper/lin; mount /dev/mapper/lin /mnt; pass this; finish'
+add_case 28-bails <<<'pass this; must false; finish'
+add_case 29-bails-below <<<'pass this; (must false); finish'
 add_case 30-panics <<<'pass this; echo c >/proc/sysrq-trigger; sleep 600'
 add_case 31-after <<<'pass this; finish'
 mapfile -t cases < <(cd "$tmp/put/tests/dm" && printf '%s\n' [0-9]*)
@@ -112,6 +114,8 @@ case_is fail 24-log "leaves a warning in the kernel log"
 case_is fail 25-hangs "hangs"
 case_is skip 26-skips "skips itself"
 case_is pass 27-leaves "leaves a mounted device behind"
+case_is fail 28-bails "bails out"
+case_is fail 29-bails-below "bails out in a subshell, and goes on"
 case_is fail 30-panics "panics"
 case_is pass 31-after "comes after a panic"
 diag "$tmp/errors"
@@ -134,6 +138,13 @@ tap_is 'pass;fail s: exit status 2;' 2 '1..1\nok 1 - a\n' "a late failure"
 tap_is 'pass;fail s: b;' 1 '1..2\nok 1 - a\nnot ok 2 - b\n' "a failed result"
 tap_is 'pass;fail s: planned 2 results, gave 1;' 0 '1..2\nok 1 - a\n' \
 	"a plan that was not kept"
+tap_is 'pass;fail s: Bail out! no disk;' 1 'ok 1 - a\nBail out! no disk\n' \
+	"a test that bails out"
+tap_is 'pass;fail s: Bail out! no disk;' 0 'ok 1 - a\nBail out! no disk\n1..1\n' \
+	"a test that bails out and goes on"
+tap_is 'skip s: 1..0 # SKIP why;' 4 '1..0 # SKIP why\n' "a test that skips itself"
+tap_is 'skip s;' 4 '' "the same without a word"
+tap_is 'pass;fail s: exit status 4;' 4 '1..1\nok 1 - a\n' "a result, then status 4"
 tap_is 'skip s: b # SKIP why;pass;' 0 '1..2\nok 1 - b # SKIP why\nok 2\n' \
 	"a skipped result"
 tap_is 'pass;fail s: t2;' 1 \
