@@ -184,6 +184,28 @@ run 16 replay disk --from 3 --to 2 --range 0+8 && says 'later than epoch 2'
 result $? "from after to"
 run 16 replay disk --from base --to 2 --range 0+8 && says 'holds no writes'
 result $? "the base cannot be left out"
+# Epochs are looked at before begin, which seals the head.
+while read -r words what; do
+	fresh
+	sed -i '$d' "$FAKE/epochs"
+	printf '%s\n' '4 3 sealed 1700000180 - 5 checkpoint - crash' \
+		'5 1 sealed 1700000240 - 5 rollback 4 crash' \
+		'6 4 head - - 5 rollback 5 -' >>"$FAKE/epochs"
+	cp "$FAKE/epochs" "$tmp/before"
+	# shellcheck disable=SC2086 # --from and --to
+	run 8 replay disk ${words//,/ } --range 0+8 && says "^dmdelta replay: $what" &&
+		! grep -qE '^(replay|note|suspend)' "$FAKE/log" &&
+		cmp -s "$FAKE/epochs" "$tmp/before"
+	result $? "refused, and nothing changed: ${words//,/ }"
+done <<-'EOF'
+	--from,99,--to,99 99: no such epoch
+	--from,2,--to,99 99: no such epoch
+	--from,2,--to,none none: no epoch has this label
+	--from,2,--to,3 3: the epoch was dropped
+	--from,4,--to,4 4: the epoch before it, 3, was dropped
+	--from,5,--to,5 5: the epoch is not on the branch of the head
+	--from,2,--to,5 5: the epoch is not on the branch of the head
+EOF
 for at in 'replay begin 16' 'replay rule 22' 'note add 28' 'note end 5' 'suspend 5' 'replay commit 28'; do
 	fresh
 	run 8 FAKE_FAIL="$at" replay disk --from 2 --to 2 --range 0+8
