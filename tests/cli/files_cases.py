@@ -279,6 +279,21 @@ def names():
     os.close(at)
     result(code == 0 and got == b"good" and left == ["f"],
            "a path longer than the kernel takes", code, got, left, err)
+    # Deeper than anybody works, made to use up what we have
+    build(b"base", {b"f": GOOD})
+    for tree in TREES[1:]:
+        build(tree, {b"f": BAD, b"d": D})
+        at = os.open(TMP + b"/" + tree, os.O_RDONLY)
+        for _ in range(1100):
+            os.mkdir(b"e", dir_fd=at)
+            at, up = os.open(b"e", os.O_RDONLY, dir_fd=at), at
+            os.close(up)
+        os.close(at)
+    code, items, err = merge(wrap=("prlimit", "--nofile=3500"))
+    subprocess.run(("rm", "-rf", TMP + b"/now/e", TMP + b"/bad/e"))
+    result(code == 0 and snapshot(b"now") == {b"f": GOOD} and
+           items["/e"][0] == "mixed", "a tree that is too deep is left, the "
+           "rest restored", code, snapshot(b"now"), err)
 
 
 def sizes():

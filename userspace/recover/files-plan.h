@@ -48,6 +48,7 @@ struct maker {
 /* One directory in the three trees */
 struct place {
 	struct place *up;
+	unsigned int depth;	/* the root is 0 */
 	char *path;		/* "" is the root */
 	const char *name;
 	int base, bad;		/* -1: no directory there */

@@ -30,6 +30,13 @@ const char *const files_action_words[NR_FILES_ACTIONS] = {
 	[FILES_DONE] = "done",
 };
 
+/*
+ * Each directory on the way down has a descriptor a tree, and each path in it
+ * is kept whole: a tree that was made deep enough would have all of them.
+ */
+#define MAX_DEPTH	1024
+#define TOO_DEEP	"below more than %d directories"
+
 struct names {
 	char **name;
 	size_t nr, room;
@@ -244,9 +251,20 @@ static int descend(struct maker *m, struct place *up, const char *name,
 		.up = up, .path = strdup(path), .name = name, .base = -1,
 		.bad = -1, .now = -1, .now_error = 1, .will_be = false,
 		.bad_time = is_dir(bad) ? bad->ctime : up->bad_time,
+		.depth = up->depth + 1,
 	};
 	size_t nr_leaving = 0;
+	char shown[512];
 	int ret = place.path ? 0 : -ENOMEM;
+
+	if (!ret && place.depth > MAX_DEPTH) {
+		if (item != NO_ITEM)
+			item_mixed(&m->plan->item[item], TOO_DEEP, MAX_DEPTH);
+		else
+			warn(files_path_text(path, shown, sizeof(shown)),
+			     TOO_DEEP "; left as it is", MAX_DEPTH);
+		goto out;
+	}
 
 	if (!ret)
 		ret = open_below(base, path, &place.base);
