@@ -337,9 +337,12 @@ static int add_refs(struct btrfs *fs, const struct item *item)
 	struct btrfs_inode_ref ref;
 	int ret = 0;
 
-	while (!ret && p + sizeof(ref) <= end) {
+	while (!ret && end - p >= (ptrdiff_t)sizeof(ref)) {
 		memcpy(&ref, p, sizeof(ref));
 		p += sizeof(ref);
+		/* The kernel has not looked into all of them. */
+		if (le16toh(ref.name_len) > end - p)
+			break;
 		ret = add_name(fs, item->key.offset, p, le16toh(ref.name_len));
 		p += le16toh(ref.name_len);
 	}
@@ -352,9 +355,12 @@ static int add_extrefs(struct btrfs *fs, const struct item *item)
 	struct btrfs_inode_extref ref;
 	int ret = 0;
 
-	while (!ret && p + sizeof(ref) <= end) {
+	while (!ret && end - p >= (ptrdiff_t)sizeof(ref)) {
 		memcpy(&ref, p, sizeof(ref));
 		p += sizeof(ref);
+		/* The kernel has not looked into all of them. */
+		if (le16toh(ref.name_len) > end - p)
+			break;
 		ret = add_name(fs, le64toh(ref.parent_objectid), p,
 			       le16toh(ref.name_len));
 		p += le16toh(ref.name_len);
@@ -397,6 +403,9 @@ static int each_root(struct btrfs *fs, const struct item *item)
 	uint64_t *tree;
 
 	if (item->key.type == BTRFS_ROOT_BACKREF_KEY) {
+		if (item->key.len < sizeof(*ref) ||
+		    le16toh(ref->name_len) > item->key.len - sizeof(*ref))
+			return 0;
 		parent = (struct owner_node){ item->key.offset,
 					      le64toh(ref->dirid) };
 		return owner_name_add(fs->b, parent, top,
