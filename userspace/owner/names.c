@@ -8,14 +8,19 @@
  * form a loop or hang in the air: what is in them has no path.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "owner/build.h"
 
-/* Directories deeper than this are taken for a loop. */
+/*
+ * Directories deeper than this are taken for a loop. Paths that are longer
+ * cannot be opened at once; a tree that is deep and wide has no end of them.
+ */
 #define MAX_DEPTH	4096
+#define MAX_PATH	(4 * PATH_MAX)
 
 int owner_name_add(struct owner_build *b, struct owner_node parent,
 		   struct owner_node child, const char *name, size_t len)
@@ -77,7 +82,7 @@ static char *path_of_name(struct owner_build *b, const struct owner_name *n,
 	const char *dir = path_of(b, &n->parent, depth + 1, error);
 	char *path;
 
-	if (!dir)
+	if (!dir || strlen(dir) + strlen(n->name) >= MAX_PATH)
 		return NULL;
 	if (asprintf(&path, "%s/%s", strcmp(dir, "/") ? dir : "",
 		     n->name) < 0) {
