@@ -15,6 +15,9 @@
 #include "draw/look.h"
 #include "epochs.h"
 #include "output.h"
+#include "owner/touched.h"
+#include "past/now.h"
+#include "ranges.h"
 #include "recover/suspects.h"
 
 #define HISTORY		32u	/* epochs before --from that show what is usual */
@@ -34,10 +37,11 @@ static const struct out_column columns[] = {
 	{ "zeroed", "zeroed", OUT_SHARE, OUT_BOTH },
 	{ "since", "since", OUT_SHARE, OUT_BOTH },
 	{ "nr_samples", "samples", OUT_NUMBER, OUT_BOTH },
+	{ "nr_files", "files", OUT_NUMBER, OUT_BOTH },
 	{ "mark", "mark", OUT_TEXT, OUT_BOTH },
 };
 
-enum { NR_COLUMNS = ARRAY_SIZE(columns) };
+enum { COLUMN_FILES = 13, NR_COLUMNS = ARRAY_SIZE(columns) };
 
 static const struct out_column reason_columns[] = {
 	{ "epoch", "epoch", OUT_NUMBER, OUT_BOTH },
@@ -77,6 +81,19 @@ static const char *const reason_texts[NR_REASONS] = {
 	[REASON_SLOW] = "of what was compressible once: little alone, but see 'since'",
 };
 
+/* An epoch that is read */
+struct side {
+	const struct epoch *epoch;
+	struct look look;
+	struct owner_map owners;	/* with --files */
+};
+
+/* What differs between two sides */
+struct changes {
+	struct range *range;
+	size_t nr;
+};
+
 struct search {
 	const char *name;
 	struct device_status status;
@@ -84,8 +101,9 @@ struct search {
 	uint32_t from, to;
 	struct suspect *suspects;
 	size_t nr;
+	bool files;			/* --files */
 	const struct epoch *start;	/* before the first one listed */
-	struct look start_look;
+	struct side start_side;
 	uint64_t compressible_sectors;
 };
 
@@ -147,79 +165,154 @@ static int choose(struct search *s)
 	return DR_EXIT_OK;
 }
 
-/* --- samples --------------------------------------------------------------- */
+/* --- sides ----------------------------------------------------------------- */
 
-static bool is_compressible(const struct sample *x)
+static int side_open(const struct search *s, const struct epoch *epoch,
+		     struct side *side)
 {
-	return !x->zero && x->bits < ENTROPY_COMPRESSIBLE;
+	memset(side, 0, sizeof(*side));
+	side->epoch = epoch;
+	return look_open(&side->look, s->name, epoch);
 }
 
-static bool has_jumped(const struct sample *before, const struct sample *after)
+static int side_close(struct side *side)
+{
+	owner_map_free(&side->owners);
+	return look_close(&side->look);
+}
+
+/* Who owns what in one of two sets of ranges. */
+static int side_owners(const struct search *s, struct side *side,
+		       const struct changes *a, const struct changes *b)
+{
+	struct range_list both = { 0 };
+	int code = DR_EXIT_OK;
+	size_t i;
+
+	if (!s->files)
+		return DR_EXIT_OK;
+	for (i = 0; i < a->nr; i++)
+		range_list_add(&both, a->range[i].start_sectors,
+			       a->range[i].len_sectors);
+	for (i = 0; i < b->nr; i++)
+		range_list_add(&both, b->range[i].start_sectors,
+			       b->range[i].len_sectors);
+	range_list_join(&both);
+	if (both.no_memory)
+		code = no_memory();
+	else if (both.nr)
+		code = owner_map_at(s->name, side->epoch->id, both.range,
+				    both.nr, &side->owners);
+	range_list_free(&both);
+	return code;
+}
+
+static int find_changes(const struct search *s, const struct epoch *from,
+			const struct epoch *to, struct changes *changes)
+{
+	changes->range = NULL;
+	changes->nr = 0;
+	return changes_between(s->name, from->id, to->id, &changes->range,
+			       &changes->nr);
+}
+
+/* --- samples --------------------------------------------------------------- */
+
+/* A sample, and was it in the free space of a file system? */
+struct piece {
+	const struct sample *sample;
+	bool free;
+};
+
+static struct piece piece_of(const struct side *side,
+			     const struct sample *sample)
+{
+	return (struct piece){
+		sample, owner_is_free(&side->owners, sample->sector)
+	};
+}
+
+static bool is_compressible(struct piece x)
+{
+	return !x.free && !x.sample->zero &&
+	       x.sample->bits < ENTROPY_COMPRESSIBLE;
+}
+
+static bool has_jumped(struct piece before, const struct sample *after)
 {
 	return is_compressible(before) && after->bits > ENTROPY_RANDOM;
 }
 
-static void take_pair(struct suspect *x, const struct sample *before,
+static void take_pair(struct suspect *x, struct piece before,
 		      const struct sample *after)
 {
-	if (!before->read || !after->read)
+	bool was_empty = before.free || before.sample->zero;
+
+	if (!before.sample->read || !after->read)
 		return;
 	x->nr_samples++;
-	x->bits_before += before->bits;
+	x->bits_before += before.sample->bits;
 	x->bits_after += after->bits;
 	x->nr_jumped += has_jumped(before, after);
-	x->nr_fresh += before->zero && after->bits > ENTROPY_RANDOM;
-	x->nr_zeroed += !before->zero && after->zero;
+	x->nr_fresh += was_empty && after->bits > ENTROPY_RANDOM;
+	x->nr_zeroed += !was_empty && after->zero;
 }
 
-/* What differs, sampled on both sides. Return: exit code. */
-static int compare(const struct search *s, const struct epoch *from,
-		   const struct look *from_look, const struct look *to_look,
-		   const struct epoch *to, struct sample *before,
-		   struct sample *after, size_t *nr, uint64_t *sectors)
+/* Samples of what differs, on both sides. Return: exit code. */
+static int compare(const struct search *s, const struct changes *changes,
+		   const struct side *from, const struct side *to,
+		   struct sample *before, struct sample *after, size_t *nr)
 {
-	struct range *ranges = NULL;
-	size_t nr_ranges = 0, i;
-	int code = changes_between(s->name, from->id, to->id, &ranges,
-				   &nr_ranges);
-
-	*nr = 0;
-	*sectors = 0;
-	if (code)
-		return code;
-	for (i = 0; i < nr_ranges; i++)
-		*sectors += ranges[i].len_sectors;
-	*nr = samples_pick(ranges, nr_ranges, SUSPECT_SAMPLES, before);
+	*nr = samples_pick(changes->range, changes->nr, SUSPECT_SAMPLES,
+			   before);
 	memcpy(after, before, *nr * sizeof(*before));
-	samples_read(from_look->fd, before, *nr);
-	samples_read(to_look->fd, after, *nr);
-	free(ranges);
+	samples_read(from->look.fd, before, *nr);
+	samples_read(to->look.fd, after, *nr);
 	return cancelled() ? fail_cancelled(s->name) : DR_EXIT_OK;
 }
 
-static int measure_one(struct search *s, struct suspect *x,
-		       const struct look *base, const struct look *look)
+static int measure_since(const struct search *s, struct suspect *x,
+			 const struct side *side)
+{
+	struct sample before[SUSPECT_SAMPLES], after[SUSPECT_SAMPLES];
+	struct changes changes;
+	size_t nr = 0, i;
+	int code = find_changes(s, s->start, x->epoch, &changes);
+
+	if (!code)
+		code = compare(s, &changes, &s->start_side, side, before,
+			       after, &nr);
+	for (i = 0; i < nr; i++) {
+		if (!before[i].read || !after[i].read)
+			continue;
+		x->since_samples++;
+		x->since_jumped += has_jumped(piece_of(&s->start_side,
+						       &before[i]), &after[i]);
+	}
+	x->since_sectors = ranges_total(changes.range, changes.nr);
+	x->has_since = true;
+	free(changes.range);
+	return code;
+}
+
+static int measure_one(const struct search *s, struct suspect *x,
+		       const struct changes *changes, const struct side *base,
+		       const struct side *side)
 {
 	struct sample before[SUSPECT_SAMPLES], after[SUSPECT_SAMPLES];
 	size_t nr, i;
 	int code;
 
-	code = compare(s, x->base, base, look, x->epoch, before, after, &nr,
-		       &x->changed_sectors);
+	code = compare(s, changes, base, side, before, after, &nr);
 	for (i = 0; i < nr; i++)
-		take_pair(x, &before[i], &after[i]);
-	if (code || !x->listed)
-		return code;
-	code = compare(s, s->start, &s->start_look, look, x->epoch, before,
-		       after, &nr, &x->since_sectors);
-	for (i = 0; i < nr; i++) {
-		if (!before[i].read || !after[i].read)
-			continue;
-		x->since_samples++;
-		x->since_jumped += has_jumped(&before[i], &after[i]);
-	}
-	x->has_since = true;
-	return code;
+		take_pair(x, piece_of(base, &before[i]), &after[i]);
+	x->changed_sectors = ranges_total(changes->range, changes->nr);
+	x->has_files = s->files;
+	if (!code && s->files &&
+	    owner_files_touched(&base->owners, &side->owners, changes->range,
+				changes->nr, &x->nr_files))
+		code = no_memory();
+	return code || !x->listed ? code : measure_since(s, x, side);
 }
 
 /* How much of the device was compressible before the first one listed */
@@ -228,15 +321,19 @@ static int measure_start(struct search *s)
 	struct range all = { 0, s->status.sectors };
 	struct sample samples[DEVICE_SAMPLES];
 	size_t n, i, read = 0, hits = 0;
-	int code = look_open(&s->start_look, s->name, s->start);
+	int code = side_open(s, s->start, &s->start_side);
 
+	if (!code && s->files)
+		code = owner_map_at(s->name, s->start->id, NULL, 0,
+				    &s->start_side.owners);
 	if (code)
 		return code;
 	n = samples_pick(&all, 1, DEVICE_SAMPLES, samples);
-	samples_read(s->start_look.fd, samples, n);
+	samples_read(s->start_side.look.fd, samples, n);
 	for (i = 0; i < n; i++) {
 		read += samples[i].read;
-		hits += samples[i].read && is_compressible(&samples[i]);
+		hits += samples[i].read &&
+			is_compressible(piece_of(&s->start_side, &samples[i]));
 	}
 	if (read)
 		s->compressible_sectors = (double)s->status.sectors * hits /
@@ -253,29 +350,54 @@ static void progress(const struct search *s, size_t done)
 	fflush(stderr);
 }
 
-/* One view at a time and the one before it: each is opened once. */
-static int measure(struct search *s)
+/* One epoch at a time and the one before it: each is opened once. */
+static int measure_all(struct search *s, struct side *base)
 {
-	struct look base, look;
-	int code, ret;
+	struct changes here = { 0 }, next = { 0 };
+	struct side side;
 	size_t i;
+	int code = find_changes(s, base->epoch, s->suspects[0].epoch, &next);
+	int ret;
 
-	code = measure_start(s);
 	if (!code)
-		code = look_open(&base, s->name, s->suspects[0].base);
-	if (code)
-		return code;
+		code = side_owners(s, base, &here, &next);
 	for (i = 0; !code && i < s->nr; i++) {
+		struct suspect *x = &s->suspects[i];
+
 		progress(s, i);
-		code = look_open(&look, s->name, s->suspects[i].epoch);
+		free(here.range);
+		here = next;
+		next = (struct changes){ 0 };
+		if (i + 1 < s->nr)
+			code = find_changes(s, x->epoch, x[1].epoch, &next);
+		if (code)
+			break;
+		code = side_open(s, x->epoch, &side);
 		if (!code)
-			code = measure_one(s, &s->suspects[i], &base, &look);
-		ret = look_close(&base);
-		base = look;
+			code = side_owners(s, &side, &here, &next);
+		if (!code)
+			code = measure_one(s, x, &here, base, &side);
+		ret = side_close(base);
+		*base = side;
 		code = code ? code : ret;
 	}
 	progress(s, s->nr);
-	ret = look_close(&base);
+	free(here.range);
+	free(next.range);
+	return code;
+}
+
+static int measure(struct search *s)
+{
+	struct side base;
+	int code = measure_start(s), ret;
+
+	if (code)
+		return code;
+	code = side_open(s, s->suspects[0].base, &base);
+	if (!code)
+		code = measure_all(s, &base);
+	ret = side_close(&base);
 	return code ? code : ret;
 }
 
@@ -317,7 +439,8 @@ static void put_suspect(const struct search *s, const struct suspect *x)
 		share_value(x, REASON_ZEROED),
 		out_maybe(x->since_samples && s->compressible_sectors,
 			  permille(x->since_share)),
-		out_number(x->nr_samples), out_text(mark_words[x->mark]) });
+		out_number(x->nr_samples), out_maybe(x->has_files, x->nr_files),
+		out_text(mark_words[x->mark]) });
 }
 
 static void put_reason(const struct suspect *x, enum suspect_reason reason)
@@ -343,11 +466,15 @@ static void put_reason(const struct suspect *x, enum suspect_reason reason)
 static void put_result(const struct search *s)
 {
 	const struct suspect *x, *end = s->suspects + s->nr;
+	struct out_column shown[NR_COLUMNS];
 	uint64_t nr[MARK_SUSPECT + 1] = { 0 };
 	const struct suspect *last = end - 1;
 	int reason;
 
-	out_table("epochs", columns, NR_COLUMNS);
+	memcpy(shown, columns, sizeof(shown));
+	if (!s->files)
+		shown[COLUMN_FILES].where = OUT_ONLY_JSON;
+	out_table("epochs", shown, NR_COLUMNS);
 	for (x = s->suspects; x < end; x++) {
 		if (!x->listed)
 			continue;
@@ -374,9 +501,21 @@ static void put_result(const struct search *s)
 	out_say("not who did it or why, and no mark is no proof of health.");
 }
 
+/* File systems are read in sealed epochs alone; the head becomes one. */
+static int seal_head(struct search *s)
+{
+	if (!s->files || (s->to != UINT32_MAX && s->to != s->status.head))
+		return DR_EXIT_OK;
+	return now_epoch(s->name, &s->to);
+}
+
 int cmd_suspects(const struct cmd_line *line)
 {
-	struct search s = { .to = UINT32_MAX, .start_look.fd = -1 };
+	struct search s = {
+		.to = UINT32_MAX,
+		.files = cli_option(line, "files"),
+		.start_side.look.fd = -1,
+	};
 	int code = device_name(line->argv[0], &s.name), ret;
 
 	if (!code)
@@ -385,6 +524,8 @@ int cmd_suspects(const struct cmd_line *line)
 		code = epoch_option(s.name, cli_option(line, "from"), &s.from);
 	if (!code)
 		code = epoch_option(s.name, cli_option(line, "to"), &s.to);
+	if (!code)
+		code = seal_head(&s);
 	if (!code && s.from > s.to)
 		code = fail_usage(cli_option(line, "from"),
 				  "later than %u, where --to ends", s.to);
@@ -395,7 +536,7 @@ int cmd_suspects(const struct cmd_line *line)
 		code = choose(&s);
 	if (!code)
 		code = measure(&s);
-	ret = look_close(&s.start_look);
+	ret = side_close(&s.start_side);
 	code = code ? code : ret;
 	if (!code && suspects_mark(s.suspects, s.nr, s.compressible_sectors))
 		code = no_memory();

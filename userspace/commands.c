@@ -114,6 +114,8 @@ static const struct cmd_option map_options[] = {
 static const struct cmd_option suspects_options[] = {
 	{ .name = "from", .arg = "epoch", .help = "first epoch to list" },
 	{ .name = "to", .arg = "epoch", .help = "last epoch to list" },
+	{ .name = "files",
+	  .help = "count the files that each epoch wrote to; takes longer" },
 	END
 };
 

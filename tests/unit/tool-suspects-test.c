@@ -6,10 +6,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "owner/touched.h"
 #include "recover/suspects.h"
 
 #define MAX	64
@@ -243,6 +245,68 @@ static void history_that_is_not_listed_only_compares(void **state)
 	assert_int_equal(marked(MARK_SUSPECT), 2);
 }
 
+/* --- files ----------------------------------------------------------------- */
+
+static struct owner_extent data_of(const char *path, uint64_t start,
+				   uint64_t sectors)
+{
+	return (struct owner_extent){
+		.start = start, .sectors = sectors, .kind = OWNER_FILE,
+		.path = path,
+	};
+}
+
+static void files_count_once(void **state)
+{
+	struct owner_extent before[] = {
+		data_of("/a", 0, 8), data_of("/b", 8, 8), data_of("/a", 16, 8),
+		{ .start = 24, .sectors = 8, .kind = OWNER_META,
+		  .path = "/dir", .what = "directory" },
+		{ .start = 32, .sectors = 68, .kind = OWNER_NONE },
+	};
+	struct owner_extent after[] = {
+		data_of("/a", 0, 8), data_of("/c", 8, 8), data_of("/a", 16, 8),
+		data_of("/d", 24, 8), data_of("/e", 40, 60),
+	};
+	const struct owner_map from = { .e = before, .nr = 5 };
+	const struct owner_map to = { .e = after, .nr = 5 };
+	const struct range in_two[] = { { 4, 2 }, { 12, 6 } };
+	const struct range behind = { 24, 20 };
+	uint64_t n;
+
+	assert_int_equal(owner_files_touched(&from, &to, in_two, 2, &n), 0);
+	assert_int_equal(n, 3);		/* a, b and c */
+	assert_int_equal(owner_files_touched(&from, &to, &behind, 1, &n), 0);
+	assert_int_equal(n, 2);		/* d and e, no directory */
+	assert_int_equal(owner_files_touched(&from, &to, NULL, 0, &n), 0);
+	assert_int_equal(n, 0);
+	after[0].volume = "partition 2";
+	assert_int_equal(owner_files_touched(&from, &to, in_two, 1, &n), 0);
+	assert_int_equal(n, 2);
+	assert_true(owner_is_free(&from, 99));
+	assert_false(owner_is_free(&from, 24));
+	assert_false(owner_is_free(&from, 100));
+}
+
+static void a_thousand_files_in_pieces(void **state)
+{
+	static struct owner_extent e[20000];
+	static char names[1000][16];
+	const struct owner_map map = { .e = e, .nr = 20000 }, none = { 0 };
+	const struct range all = { 0, 160000 };
+	uint64_t n;
+	size_t i;
+
+	for (i = 0; i < 1000; i++)
+		snprintf(names[i], sizeof(names[i]), "/f%zu", i);
+	for (i = 0; i < 20000; i++)
+		e[i] = data_of(names[i * 7 % 1000], i * 8, 8);
+	assert_int_equal(owner_files_touched(&map, &map, &all, 1, &n), 0);
+	assert_int_equal(n, 1000);
+	assert_int_equal(owner_files_touched(&none, &map, &all, 1, &n), 0);
+	assert_int_equal(n, 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +322,8 @@ int main(void)
 		cmocka_unit_test_setup(a_slow_attack_shows_in_the_sum, begin),
 		cmocka_unit_test_setup(a_sum_that_is_explained_is_not_slow, begin),
 		cmocka_unit_test_setup(history_that_is_not_listed_only_compares, begin),
+		cmocka_unit_test(files_count_once),
+		cmocka_unit_test(a_thousand_files_in_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

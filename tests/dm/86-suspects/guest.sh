@@ -83,6 +83,35 @@ is "$(sqlite3 :memory: "select group_concat(json_extract(value, '\$.label')) fro
 	good-5,attack,good-7 "--from and --to"
 is "$(json j '$.nr_suspects')" 1 "... with the history before them to compare with"
 
+# --- files: who was hit, and what was free ------------------------------------------
+
+old=$(for i in {32..34}; do debugfs -R "blocks /f$i" "$dev" 2>/dev/null; done)
+for i in {32..34}; do mv /mnt/t/f$i /mnt/t/gone$i; done
+seal renamed
+rm /mnt/t/gone{32..34}
+seal freed
+# shellcheck disable=SC2086 # a list
+for block in $old; do
+	dd if=/dev/urandom of="$dev" bs=4k seek=$block count=1 oflag=direct conv=notrunc status=none
+done
+seal swept
+# shares OPTION...: of what was written to free space
+shares() {
+	tool --json suspects v --to swept "$@" >j
+	sqlite3 :memory: "select json_extract(value, '\$.became_random') > 0.9, json_extract(value, '\$.new_random') > 0.9, json_extract(value, '\$.nr_files') from json_each(readfile('j'), '\$.epochs') where json_extract(value, '\$.label') = 'swept'"
+}
+is "$(wc -w <<<"$old")" 72 "blocks of files that are deleted"
+is "$(shares)" "1|0|" "what is left in free space counts as data"
+is "$(shares --files)" "0|1|0" "... but not with --files, and it is nobody's"
+is "$(epochs "json_extract(value, '\$.mark') = 'suspect'")" attack "... so that it is no suspect"
+is "$(sqlite3 :memory: "select group_concat(json_extract(value, '\$.label') || '=' || json_extract(value, '\$.nr_files'), ' ') from json_each(readfile('j'), '\$.epochs')")" \
+	"good-1=44 good-2=6 good-3=8 archive=4 good-5=6 attack=12 good-7=8 good-8=4 renamed=0 freed=0 swept=0" \
+	"files that were written to"
+text /mnt/t/last 1
+text=$(tool suspects v --files --from swept)
+like "$text" 'checkpoint [0-9]+ .frozen. shows the device as it is now' "the head is sealed for it"
+like "$text" 'samples  files  mark' "... as text"
+
 # --- slow: a little every time ------------------------------------------------------
 
 for n in {1..6}; do
@@ -103,10 +132,10 @@ refused 8 'nothing to compare' v --to base
 
 ok "map" "$DMDELTA" map v -o map.svg
 like "$(head -c 400 map.svg)" '^<\?xml .*<svg ' "it is a picture"
-is "$(grep -c '<g class="row">' map.svg)" 16 "a row for each epoch"
+is "$(grep -c '<g class="row">' map.svg)" 20 "a row for each epoch"
 like "$(grep -A1 'class="row"' map.svg)" 'label attack, sealed .* MiB differ from epoch 5, .*entropy' "with its figures"
 tool --json map v >j
-is "$(json j '$.nr_rows' '$.rows[0].state' | xargs)" "16 head" "the same as JSON"
+is "$(json j '$.nr_rows' '$.rows[0].state' | xargs)" "20 head" "the same as JSON"
 is "$(sqlite3 :memory: "select group_concat(json_extract(value, '\$.label') || (json_extract(value, '\$.entropy') > 7)) from json_each(readfile('j'), '\$.rows') where json_extract(value, '\$.label') in ('good-7', 'attack', 'good-3')")" \
 	good-70,attack1,good-30 "the attack is random, good work is not"
 tool map v --no-entropy --from good-2 --to attack --output - >part.svg
