@@ -14,6 +14,7 @@
 #include "changes.h"
 #include "cli.h"
 #include "epochs.h"
+#include "reads.h"
 #include "recover/blocks.h"
 
 #define NR_MEMO		4096u
@@ -258,6 +259,85 @@ static int gather_content(const struct sight *s, struct blocks_facts *f)
 	return code;
 }
 
+/* --- who had read damage ---------------------------------------------------- */
+
+/* Data that the damaged epochs wrote: metadata and journals are always read. */
+static void find_damaged_data(const struct blocks_facts *f,
+			      struct range_list *list)
+{
+	const struct owner_extent *e = f->now.e;
+	struct range_list data = { 0 };
+
+	for (; e < f->now.e + f->now.nr; e++)
+		if (e->kind == OWNER_FILE || e->kind == OWNER_UNKNOWN)
+			range_list_add(&data, e->start, e->sectors);
+	ranges_and(f->written.range, f->written.nr, data.range, data.nr, list);
+	list->no_memory |= data.no_memory;
+	range_list_free(&data);
+}
+
+/* What @e wrote is suspect if it had read any of @damage. */
+static int take_epoch(const struct sight *s, const struct epoch *e,
+		      const struct range_list *damage, struct range_list *list)
+{
+	struct range_list hit = { 0 };
+	struct range *ranges = NULL;
+	bool known;
+	size_t nr = 0, i;
+	int code = reads_of(s->device, e->id, &ranges, &nr, &known);
+
+	if (!code && known)
+		ranges_and(ranges, nr, damage->range, damage->nr, &hit);
+	list->no_memory |= hit.no_memory;
+	free(ranges);
+	ranges = NULL;
+	nr = 0;
+	if (!code && hit.nr)
+		code = changes_between(s->device, e->parent, e->id, &ranges,
+				       &nr);
+	for (i = 0; !code && i < nr; i++)
+		range_list_add(list, ranges[i].start_sectors,
+			       ranges[i].len_sectors);
+	range_list_join(list);
+	free(ranges);
+	range_list_free(&hit);
+	return code;
+}
+
+/*
+ * The epochs after the damage, one by one. An epoch is the grain: what read
+ * and what wrote in it cannot be told apart, so this is a list to look at.
+ */
+static int gather_suspects(const struct sight *s, const struct recipe *r,
+			   struct blocks_facts *f)
+{
+	struct range_list damage = { 0 };
+	const struct epoch *e, *parent;
+	struct epochs epochs;
+	int code = epochs_load(s->device, &epochs);
+
+	if (code)
+		return code;
+	find_damaged_data(f, &damage);
+	for (e = epochs_find(&epochs, r->now); !code && e && e->id > r->to;
+	     e = parent) {
+		parent = epochs_parent(&epochs, e);
+		if (parent && e->has_read_first &&
+		    !epoch_is(e->state, DR_STATE_DROPPED) &&
+		    !epoch_is(parent->state, DR_STATE_DROPPED))
+			code = take_epoch(s, e, &damage, &f->suspect);
+	}
+	epochs_free(&epochs);
+	if (!code && (damage.no_memory || f->suspect.no_memory))
+		code = no_memory();
+	range_list_free(&damage);
+	if (!code)
+		f->suspect.nr = ranges_align(f->suspect.range, f->suspect.nr,
+					     s->status.block_sectors,
+					     s->status.sectors);
+	return code;
+}
+
 /* --- the plan --------------------------------------------------------------- */
 
 static struct range_set set_of(const struct range_list *list)
@@ -309,6 +389,8 @@ int blocks_plan_make(const struct sight *s, const struct recipe *r,
 		code = gather_owners(s, facts);
 	if (!code)
 		code = gather_content(s, facts);
+	if (!code)
+		code = gather_suspects(s, r, facts);
 	if (!code)
 		code = classify(s, r, facts, plan);
 	if (!code && plan->nr_rules > DR_MAX_RULES)

@@ -169,6 +169,21 @@ is "$(json j '$.mode')" blocks "without a file system, auto means blocks"
 ok "replay" "$DMDELTA" replay v --recipe r.json
 ok "the database is back, the good transaction is in it" cmp $dev /tmp/case/db
 
+# --- who had read the damage ------------------------------------------------------------------
+
+must "$DMDELTA" close v >/dev/null
+open_pair v track_reads >/dev/null
+seal base6
+dd if=/dev/urandom of=$dev bs=4k seek=100 count=2 oflag=direct status=none
+seal bad6
+dd if=/dev/urandom of=$dev bs=4k seek=200 count=3 oflag=direct status=none	# knew nothing of it
+seal blind6
+dd if=$dev of=/dev/null bs=4k skip=100 count=2 iflag=direct status=none
+dd if=/dev/urandom of=$dev bs=4k seek=300 count=4 oflag=direct status=none
+seal saw6
+plan_v --from bad6 --to bad6
+is "$? $(p '$.totals.C0.blocks' '$.totals.C5.blocks' '$.revert_blocks')" "0 2 4 2" "suspects: what was written by who had read damage, and no rule for it"
+
 # --- a wiper -------------------------------------------------------------------------------------
 
 start 5
@@ -201,5 +216,5 @@ must "$DMDELTA" open w "$(dev_of origin2)" "$(dev_of delta2)" >/dev/null
 for command in replay preview; do
 	refuses 8 'a recipe for another device' $command w --recipe r.json
 done
-like "$(dmsetup ls --target deltarec-view)$(dmsetup ls --target snapshot)" '^No devices found.*No devices found$' "no view is left, and no scratch layer"
+is "$(dmsetup table | cut -d' ' -f4 | sort | uniq -c | xargs)" "2 deltarec 4 linear" "no view is left, and no scratch layer"
 finish
