@@ -76,18 +76,21 @@ static void btrfs_names(void **state)
 	void *data;
 
 	item.key.len = sizeof(ref) + 1;
-	item.data = data = calloc(1, item.key.len);
+	data = calloc(1, item.key.len);
+	item.data = data;
 	memcpy(data, &ref, sizeof(ref));
 	assert_int_equal(add_refs(&fs, &item), 0);
 	free(data);
 	item.key.len = sizeof(extref) + 1;
-	item.data = data = calloc(1, item.key.len);
+	data = calloc(1, item.key.len);
+	item.data = data;
 	memcpy(data, &extref, sizeof(extref));
 	assert_int_equal(add_extrefs(&fs, &item), 0);
 	free(data);
 	item.key.type = BTRFS_ROOT_BACKREF_KEY;
 	item.key.len = sizeof(root) + 1;
-	item.data = data = calloc(1, item.key.len);
+	data = calloc(1, item.key.len);
+	item.data = data;
 	memcpy(data, &root, sizeof(root));
 	assert_int_equal(each_root(&fs, &item), 0);
 	free(data);
