@@ -12,6 +12,7 @@
 #include "epochs.h"
 #include "graph.h"
 #include "output.h"
+#include "recover/run.h"
 
 static const struct out_column columns[] = {
 	{ NULL, "", OUT_TEXT, OUT_ONLY_TEXT },
@@ -44,6 +45,9 @@ struct log {
 	uint64_t most;		/* blocks in one epoch */
 };
 
+/* A recovery of files: the target knows no such word. */
+static const char how_files[] = "files";
+
 /* What an epoch is drawn as, in UTF-8 and in ASCII; the first that fits */
 static const struct {
 	const char *state, *how;	/* NULL: any */
@@ -54,8 +58,15 @@ static const struct {
 	{ NULL, DR_HOW_ROLLBACK, "◀", "<" },
 	{ NULL, DR_HOW_REPLAY, "◆", "#" },
 	{ DR_STATE_HEAD, NULL, "◉", "@" },
+	{ NULL, how_files, "◇", "%" },
 	{ NULL, NULL, "●", "*" },
 };
+
+/* By its own word or, since it is a checkpoint with a label, by that */
+static bool made_how(const struct epoch *e, const char *how)
+{
+	return how == how_files ? run_made(e) : epoch_is(e->how, how);
+}
 
 static const char *node_of(const struct log *log, const struct epoch *e)
 {
@@ -64,7 +75,7 @@ static const char *node_of(const struct log *log, const struct epoch *e)
 	if (e->id == DR_BASE_EPOCH)
 		return log->graph.utf8 ? "┷" : "+";
 	while ((nodes[i].state && !epoch_is(e->state, nodes[i].state)) ||
-	       (nodes[i].how && !epoch_is(e->how, nodes[i].how)))
+	       (nodes[i].how && !made_how(e, nodes[i].how)))
 		i++;
 	return log->graph.utf8 ? nodes[i].utf8 : nodes[i].ascii;
 }

@@ -151,6 +151,11 @@ result $? "a label that names another parent is none of ours"
 recovered recover-2-2-3x
 run 8 undo disk && says 'no rollback or replay led to the head'
 result $? "nor is one with more behind it"
+run 0 log --graph disk && says '^[*] +4 .*recover-2-2-3x '
+result $? "... to log --graph, either"
+recovered recover-2-2-3
+run 0 log --graph disk && says '^% +4 .*recover-2-2-3 ' && says '^@ +5 '
+result $? "log --graph draws a recovery of files as one"
 recovered recover-2-2-3
 sed -i 's/^3 2 sealed/3 2 dropped/' "$FAKE/epochs"
 run 8 undo disk && says 'epoch 3, the state before, was dropped' && ! grep -q rollback "$FAKE/log"

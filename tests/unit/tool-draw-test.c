@@ -289,6 +289,26 @@ static void runs_stop_at_branches_and_recoveries(void **state)
 	clear(&map);
 }
 
+static void a_recovery_of_files_begins_a_row(void **state)
+{
+	struct map map = { 0 };
+	uint32_t i;
+
+	add(0, "format");
+	for (i = 1; i < 9; i++)
+		add(i - 1, "checkpoint");
+	strcpy(list.epochs[4].label, "recover-2-2-2");	/* no parent of it */
+	strcpy(list.epochs[6].label, "recover-2-3-5");
+	strcpy(list.epochs[7].label, "undo-6-6-6");
+	strcpy(list.epochs[8].state, "head");
+	assert_int_equal(map_rows(&map, &list, 0, UINT32_MAX, 1), 0);
+	assert_int_equal(map.nr, 4);
+	assert_int_equal(map.rows[1].first->id, 7);
+	assert_int_equal(map.rows[2].first->id, 6);
+	assert_int_equal(map.rows[3].last->id, 5);
+	clear(&map);
+}
+
 static void a_history_of_one(void **state)
 {
 	struct map map = { 0 };
@@ -372,6 +392,7 @@ int main(void)
 		cmocka_unit_test(samples_are_at_most_so_many),
 		cmocka_unit_test(every_epoch_has_its_row),
 		cmocka_unit_test(runs_stop_at_branches_and_recoveries),
+		cmocka_unit_test(a_recovery_of_files_begins_a_row),
 		cmocka_unit_test(a_history_of_one),
 		cmocka_unit_test(nothing_gets_out_of_its_quotes),
 		cmocka_unit_test(json_stays_json),

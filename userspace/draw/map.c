@@ -8,6 +8,7 @@
 
 #include "graph.h"
 #include "map.h"
+#include "recover/run.h"
 
 #define NONE	SIZE_MAX
 
@@ -29,7 +30,7 @@ static bool in_map(const struct epoch *e, uint32_t from, uint32_t to)
  */
 static bool continues(const struct epoch *e, const struct place *parent)
 {
-	return parent->nr_children == 1 && !e->has_prev &&
+	return parent->nr_children == 1 && !e->has_prev && !run_made(e) &&
 	       epoch_is(e->how, DR_HOW_CHECKPOINT) &&
 	       !epoch_is(e->state, DR_STATE_HEAD);
 }

@@ -17,6 +17,7 @@
 #include "cli.h"
 #include "names.h"
 #include "output.h"
+#include "recover/run.h"
 #include "svg.h"
 #include "text.h"
 
@@ -264,6 +265,8 @@ static void put_mark(FILE *f, const struct map_row *row)
 		fprintf(f, "rollback to %u ", e->parent);
 	else if (epoch_is(e->how, DR_HOW_REPLAY))
 		fputs("replay ", f);
+	else if (run_made(e) && row->labelled != e)
+		fputs("files recovered ", f);
 	else if (e->id == DR_BASE_EPOCH)
 		fputs("base (origin) ", f);
 	if (row->nr_epochs > 1)
@@ -291,6 +294,8 @@ static void put_row_title(FILE *f, const struct map *map,
 		fputs(", ", f);
 		text_put(f, e->consistency);
 	}
+	if (run_made(row->first))
+		fputs(", files recovered", f);
 	fputs(". ", f);
 	put_size(f, row->written_sectors);
 	fputs(" written", f);
@@ -386,11 +391,11 @@ static void put_edge(const struct svg *svg, size_t i)
 }
 
 enum node { NODE_PLAIN, NODE_RUN, NODE_HEAD, NODE_BASE, NODE_DROPPED,
-	    NODE_ROLLBACK, NODE_REPLAY, NR_NODES };
+	    NODE_ROLLBACK, NODE_REPLAY, NODE_FILES, NR_NODES };
 
 static const char *const node_words[NR_NODES] = {
 	"checkpoint", "run of epochs", "head", "base", "dropped", "rollback",
-	"replay",
+	"replay", "recovery of files",
 };
 
 static const char *const node_paths[NR_NODES] = {
@@ -401,6 +406,7 @@ static const char *const node_paths[NR_NODES] = {
 	[NODE_DROPPED] = "<path d=\"M-3.5-3.5l7 7m0-7l-7 7\" class=\"line\"/>",
 	[NODE_ROLLBACK] = "<path d=\"M-5.5 0l9-5v10z\" class=\"node\"/>",
 	[NODE_REPLAY] = "<path d=\"M0-6l6 6-6 6-6-6z\" class=\"node\"/>",
+	[NODE_FILES] = "<path d=\"M0-5.5l5.5 5.5-5.5 5.5-5.5-5.5z\" class=\"open\"/>",
 };
 
 static enum node node_of(const struct map_row *row)
@@ -413,6 +419,8 @@ static enum node node_of(const struct map_row *row)
 		return NODE_ROLLBACK;
 	if (epoch_is(e->how, DR_HOW_REPLAY))
 		return NODE_REPLAY;
+	if (run_made(e))
+		return NODE_FILES;
 	if (epoch_is(e->state, DR_STATE_HEAD))
 		return NODE_HEAD;
 	if (e->id == DR_BASE_EPOCH && row->nr_epochs == 1)
