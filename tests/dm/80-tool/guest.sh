@@ -83,6 +83,8 @@ refuses 8 'behind the base' diff v head~99 head
 
 # --- refused while mounted ------------------------------------------------------------------
 
+# What the file system still has to write it must not write in between.
+sync -f /mnt/t
 before=$(facts v)
 refuses 8 'in use.*/mnt/t' rollback v one
 refuses 8 'in use.*/mnt/t' undo v
@@ -155,7 +157,7 @@ suspended() { [ "$(dmsetup info -c --noheadings -o suspended v)" = Suspended ]; 
 slow_rollback() {
 	local i
 
-	strace -o /dev/null -e trace=ioctl -e inject=ioctl:delay_enter=250000 \
+	strace -o /dev/null -e trace=ioctl -e inject=ioctl:delay_enter=500000 \
 		"$DMDELTA" rollback v r2 >out 2>&1 &
 	slow=$!
 	for ((i = 0; i < 100; i++)); do
