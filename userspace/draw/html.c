@@ -517,7 +517,7 @@ static void put_map_legend(FILE *f)
 		{ FATE_BAD, "as the damage left it" },
 		{ FATE_PUT, "as before the damage" },
 		{ FATE_KEPT, "kept: later writes, journal" },
-		{ FATE_LEFT, "refused, left as it is" },
+		{ FATE_LEFT, "left as it is: another's, metadata, refused" },
 	};
 	size_t i;
 

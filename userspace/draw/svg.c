@@ -268,7 +268,7 @@ static void put_mark(FILE *f, const struct map_row *row)
 	else if (run_made(e) && row->labelled != e)
 		fputs("files recovered ", f);
 	else if (e->id == DR_BASE_EPOCH)
-		fputs("base (origin) ", f);
+		fputs("origin ", f);
 	if (row->nr_epochs > 1)
 		fprintf(f, "%zu epochs", row->nr_epochs);
 }
