@@ -7,6 +7,7 @@
  *	--path, --not-path, --uid, --newer, --older VALUE
  *	--beside, --quarantine DIR, --epoch N, --dry-run
  *	--between COMMAND: run it after the plan is made
+ *	--find: only say, by the exit status, whether each --path names anything
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "recover/files-find.h"
 #include "recover/files.h"
 #include "recover/select.h"
 
@@ -25,7 +27,7 @@ static struct select chosen = {
 
 static struct files_apply_options apply = { .epoch = 7 };
 static const char *between;
-static bool dry_run;
+static bool dry_run, find;
 
 static const struct option options[] = {
 	{ "path", required_argument, NULL, 'p' },
@@ -38,6 +40,7 @@ static const struct option options[] = {
 	{ "epoch", required_argument, NULL, 'e' },
 	{ "between", required_argument, NULL, 'c' },
 	{ "dry-run", no_argument, NULL, 'd' },
+	{ "find", no_argument, NULL, 'f' },
 	{}
 };
 
@@ -74,6 +77,9 @@ static void take(int c)
 	case 'd':
 		dry_run = true;
 		break;
+	case 'f':
+		find = true;
+		break;
 	default:
 		exit(DR_EXIT_USAGE);
 	}
@@ -102,6 +108,8 @@ int main(int argc, char **argv)
 	if (argc - optind != 3)
 		return DR_EXIT_USAGE;
 	argv += optind;
+	if (find)
+		return files_find_patterns(&chosen, (const char **)argv, 3);
 	code = files_plan_make(argv[0], argv[1], argv[2], &chosen, NULL, NULL,
 			       NULL, 0, &plan);
 	if (!code && between && system(between))

@@ -343,6 +343,26 @@ def selectors():
          {"/d": "mixed", "/d/f": "quarantine"}, "--not-path", "/d/g")
 
 
+def patterns():
+    for tree, spec in ((b"base", {b"a": D, b"a/b": D, b"a/b/c": GOOD,
+                                  b"l": L("a"), b"x[1]": GOOD}),
+                       (b"bad", {b"enc": BAD}), (b"now", {b"new": NEW})):
+        build(tree, spec)
+    for code, words in ((0, "/ /** ** /a /a/ /a/b/c /a/*/c /a/** /*/*/c **/c "
+                            "/**/b/**/c **/**/c /a/b/c/** /l /[a-b]/b /enc "
+                            "/x[[]1] /x\\[1] /new /new/** **/n?w /a/b/c/**/**"),
+                        (16, "/b /a/c /a/b/c/d /a/b/c/**/d **/d /l/b /*/c /**/a/c "
+                             "/x[1] /a/new /srv/a /A **/b/c/c")):
+        for word in words.split():
+            got, _, err = merge("--find", "--path", word)
+            result(got == code and (got == 0 or f": {word}: nothing is named"
+                                    in err),
+                   f"{word} names {'nothing' if code else 'something'}",
+                   got, err)
+    got, _, err = merge("--find", "--path", "/a", "--path", "/b")
+    result(got == 16 and ": /b:" in err, "each pattern has to", got, err)
+
+
 def beside():
     case("--beside", {b"f": GOOD}, {b"f": BAD}, {b"f": NEW},
          {b"f": NEW, b"f.before-7": GOOD}, {"/f": "mixed"}, "--beside")
@@ -622,6 +642,6 @@ def out_of_space():
 
 def cases():
     for part in (table, attributes, types, directories, links, names, sizes,
-                 selectors, beside, quarantine, races, at_work, in_use,
+                 selectors, patterns, beside, quarantine, races, at_work, in_use,
                  out_of_space, killed):
         part()

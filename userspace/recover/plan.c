@@ -8,6 +8,7 @@
 #include "changes.h"
 #include "cli.h"
 #include "past/now.h"
+#include "recover/files-find.h"
 #include "recover/plan.h"
 
 static const char why_lost[] =
@@ -61,6 +62,32 @@ static int choose_mode(struct plan *p)
 	if (r->mode == RECIPE_FILES)
 		p->reason = why_files;
 	return DR_EXIT_OK;
+}
+
+/* --- the selectors -------------------------------------------------------- */
+
+static int check_selectors(const struct plan *p)
+{
+	const struct sight *s = &p->sight;
+	const char **dir;
+	size_t i, nr = 0;
+	int code;
+
+	if (!p->recipe->select.nr_path)
+		return DR_EXIT_OK;
+	dir = calloc(3 * s->nr_volumes + 1, sizeof(*dir));
+	if (!dir)
+		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	for (i = 0; i < s->nr_volumes; i++) {
+		const struct plan_volume *v = &s->volume[i];
+
+		dir[nr++] = v->before ? v->before->dir : NULL;
+		dir[nr++] = v->bad ? v->bad->dir : NULL;
+		dir[nr++] = v->now ? v->now->dir : NULL;
+	}
+	code = files_find_patterns(&p->recipe->select, dir, nr);
+	free(dir);
+	return code;
 }
 
 /* --- files --------------------------------------------------------------- */
@@ -163,6 +190,8 @@ int plan_make(const char *device, struct recipe *r, struct plan *p)
 	code = seal_now(device, r);
 	if (!code)
 		code = sight_open(device, r, &p->sight);
+	if (!code)
+		code = check_selectors(p);
 	if (!code)
 		code = choose_mode(p);
 	if (!code)

@@ -19,6 +19,7 @@
 #include "owner/owner.h"
 #include "past/live.h"
 #include "past/mount.h"
+#include "recover/files-find.h"
 #include "recover/recipe.h"
 #include "recover/run.h"
 
@@ -203,6 +204,27 @@ static int choose_volumes(struct work *w)
 	return fail(DR_EXIT_OPERATIONAL, w->run->device,
 		    "'dmdelta plan --mode blocks' takes blocks back",
 		    "no file system that can be mounted before the damage, at its end and now");
+}
+
+static int check_selectors(const struct work *w)
+{
+	const char **dir;
+	size_t i, nr = 0;
+	int code;
+
+	if (!w->run->select || !w->run->select->nr_path)
+		return DR_EXIT_OK;
+	dir = calloc(3 * w->nr, sizeof(*dir));
+	if (!dir)
+		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	for (i = 0; i < w->nr; i++) {
+		dir[nr++] = w->part[i].base->dir;
+		dir[nr++] = w->part[i].bad->dir;
+		dir[nr++] = w->part[i].live->dir;
+	}
+	code = files_find_patterns(w->run->select, dir, nr);
+	free(dir);
+	return code;
 }
 
 static int open_past(struct work *w)
@@ -474,6 +496,8 @@ int run_files(struct run *run)
 		code = open_past(&w);
 	if (!code)
 		code = choose_volumes(&w);
+	if (!code)
+		code = check_selectors(&w);
 	if (!code)
 		code = plan_all(&w);
 	if (!code && !run->dry_run)

@@ -16,8 +16,7 @@
 
 /* --- patterns ------------------------------------------------------------ */
 
-/* The component at @s; @s moves to the next one. False: there is none. */
-static bool next_part(const char **s, const char **part, size_t *len)
+bool select_next_part(const char **s, const char **part, size_t *len)
 {
 	while (**s == '/')
 		(*s)++;
@@ -32,8 +31,8 @@ static bool part_is(const char *part, size_t len, const char *word)
 	return len == strlen(word) && !memcmp(part, word, len);
 }
 
-static bool part_matches(const char *pattern, size_t len, const char *part,
-			 size_t part_len)
+bool select_part(const char *pattern, size_t len, const char *part,
+		 size_t part_len)
 {
 	char p[NAME_MAX + 1], s[NAME_MAX + 1];
 
@@ -44,6 +43,22 @@ static bool part_matches(const char *pattern, size_t len, const char *part,
 	p[len] = '\0';
 	s[part_len] = '\0';
 	return !fnmatch(p, s, 0);
+}
+
+bool select_is_deep(const char *part, size_t len)
+{
+	return part_is(part, len, ANY_DEPTH);
+}
+
+bool select_is_all(const char *pattern)
+{
+	const char *part;
+	size_t len;
+
+	while (select_next_part(&pattern, &part, &len))
+		if (!select_is_deep(part, len))
+			return false;
+	return true;
 }
 
 /*
@@ -57,17 +72,17 @@ static bool matches(const char *pattern, const char *path)
 	size_t p_len, s_len;
 
 	for (;;) {
-		if (!next_part(&pattern, &p, &p_len))
+		if (!select_next_part(&pattern, &p, &p_len))
 			return true;	/* it, or something below it */
-		if (part_is(p, p_len, ANY_DEPTH)) {
+		if (select_is_deep(p, p_len)) {
 			again_pattern = pattern;
 			again_path = path;
 			continue;
 		}
-		if (next_part(&path, &s, &s_len) &&
-		    part_matches(p, p_len, s, s_len))
+		if (select_next_part(&path, &s, &s_len) &&
+		    select_part(p, p_len, s, s_len))
 			continue;
-		if (!again_path || !next_part(&again_path, &s, &s_len))
+		if (!again_path || !select_next_part(&again_path, &s, &s_len))
 			return false;
 		pattern = again_pattern;
 		path = again_path;
@@ -99,7 +114,7 @@ const char *select_check_pattern(const char *pattern)
 	if (pattern[0] != '/' && strncmp(pattern, ANY_DEPTH "/", 3) &&
 	    strcmp(pattern, ANY_DEPTH))
 		return "a path begins with '/', the root of its file system";
-	while (next_part(&pattern, &part, &len)) {
+	while (select_next_part(&pattern, &part, &len)) {
 		if (len > NAME_MAX)
 			return "a component is longer than a name can be";
 		if (part_is(part, len, ".") || part_is(part, len, ".."))

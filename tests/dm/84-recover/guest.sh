@@ -191,6 +191,10 @@ for i in {1..25}; do echo spoilt >/mnt/t/docs/$i; done
 spoilt=$("$DMDELTA" checkpoint v)
 json_of 0 recover v --from "$spoilt" --to "$spoilt" --path '/docs/1*' --not-path /docs/11
 is "$(counts)" "10 0 0 0 0 0" "--path and --not-path"
+mine=$(tree /mnt/t)
+refuses 16 ': /docs/nosuch: nothing is named so, neither before' recover v --from "$spoilt" --to "$spoilt" \
+	--path '/docs/2*' --path /docs/nosuch
+is "$(tree /mnt/t)" "$mine" "... and nothing was changed"
 exec 5<>/mnt/t/docs/25
 json_of 0 recover v --from "$spoilt" --to "$spoilt" --path /docs/25
 is "$(json j '$.files[0].action' '$.files[0].why' | xargs)" "mixed open for writing" "a file in use is kept"
