@@ -8,6 +8,9 @@
 #include "commands.h"
 #include "output.h"
 
+#define WIDTH		79	/* of a screen */
+#define SYNOPSIS_MAX	512
+
 static const struct out_column columns[] = {
 	{ "command", "command", OUT_TEXT, OUT_BOTH },
 	{ "synopsis", "synopsis", OUT_TEXT, OUT_BOTH },
@@ -38,13 +41,41 @@ static void print_lines(const char *const *lines, size_t max)
 		printf("%s\n", lines[i]);
 }
 
+/* The length of what may not be broken: up to a space outside brackets */
+static size_t piece_of(const char *text)
+{
+	size_t len;
+	int depth = 0;
+
+	for (len = 0; text[len]; len++) {
+		if (text[len] == ' ' && !depth)
+			break;
+		depth += (text[len] == '[') - (text[len] == ']');
+	}
+	return len;
+}
+
+static void print_usage(const struct cmd *cmd)
+{
+	char synopsis[SYNOPSIS_MAX];
+	const char *text = cmd_synopsis(cmd, synopsis, sizeof(synopsis));
+	int at = printf("Usage: dmdelta [--json]");
+	size_t len;
+
+	for (; *text; text += len) {
+		text += *text == ' ';
+		len = piece_of(text);
+		if (at + 1 + len > WIDTH)
+			at = printf("\n       ");
+		at += printf(" %.*s", (int)len, text);
+	}
+	printf("\n");
+}
+
 static void print_one(const struct cmd *cmd)
 {
-	char synopsis[256];
-
-	printf("Usage: dmdelta [--json] %s\n\n%s: %s.\n",
-	       cmd_synopsis(cmd, synopsis, sizeof(synopsis)), cmd->name,
-	       cmd->summary);
+	print_usage(cmd);
+	printf("\n%s: %s.\n", cmd->name, cmd->summary);
 	print_lines(cmd->text, CMD_MAX_TEXT);
 	printf("\nOptions:\n");
 	print_options(cmd->options);
@@ -87,7 +118,7 @@ static void print_all(void)
 static void list_json(const struct cmd *only)
 {
 	const struct cmd *cmd;
-	char synopsis[256];
+	char synopsis[SYNOPSIS_MAX];
 
 	out_table("commands", columns, 3);
 	for (cmd = commands; cmd->name; cmd++) {

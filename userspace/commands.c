@@ -33,10 +33,12 @@ const struct cmd_option global_options[] = {
 };
 
 /* Which epochs are the damage, and what of it is meant (recover/select.h) */
-#define OPTION_FROM \
-	{ .name = "from", .arg = "epoch", .help = "first damaged epoch" }
-#define OPTION_TO \
-	{ .name = "to", .arg = "epoch", .help = "last damaged epoch" }
+#define OPTION_FROM(must) \
+	{ .name = "from", .arg = "epoch", .required = must, \
+	  .help = "first damaged epoch" }
+#define OPTION_TO(must) \
+	{ .name = "to", .arg = "epoch", .required = must, \
+	  .help = "last damaged epoch" }
 #define OPTION_PATH \
 	{ .name = "path", .arg = "glob", .many = true, \
 	  .help = "these files, and what is below ('/srv/**/*.db')" }
@@ -133,8 +135,8 @@ static const struct cmd_option diff_options[] = {
 };
 
 static const struct cmd_option plan_options[] = {
-	OPTION_FROM, OPTION_TO, OPTION_PATH, OPTION_NOT_PATH, OPTION_UID,
-	OPTION_NEWER, OPTION_OLDER, OPTION_RANGE, OPTION_MODE,
+	OPTION_FROM(true), OPTION_TO(true), OPTION_PATH, OPTION_NOT_PATH,
+	OPTION_UID, OPTION_NEWER, OPTION_OLDER, OPTION_RANGE, OPTION_MODE,
 	{ .name = "force", .help = "take what would be refused, too" },
 	{ .name = "output", .letter = 'o', .arg = "file", .many = true,
 	  .help = "write the recipe (.json) or a page to read (.html)" },
@@ -143,9 +145,9 @@ static const struct cmd_option plan_options[] = {
 
 static const struct cmd_option preview_options[] = {
 	{ .name = "recipe", .arg = "file",
-	  .help = "what a recipe says that plan wrote" },
-	OPTION_FROM, OPTION_TO, OPTION_PATH, OPTION_NOT_PATH, OPTION_UID,
-	OPTION_NEWER, OPTION_OLDER, OPTION_RANGE, OPTION_MODE,
+	  .help = "all this from a recipe that plan wrote" },
+	OPTION_FROM(false), OPTION_TO(false), OPTION_PATH, OPTION_NOT_PATH,
+	OPTION_UID, OPTION_NEWER, OPTION_OLDER, OPTION_RANGE, OPTION_MODE,
 	{ .name = "force", .help = "take what would be refused, too" },
 	{ .name = "keep", .arg = "view",
 	  .help = "leave the result as the read-only device of this name" },
@@ -153,12 +155,12 @@ static const struct cmd_option preview_options[] = {
 };
 
 static const struct cmd_option replay_options[] = {
-	OPTION_FROM, OPTION_TO, OPTION_RANGE, OPTION_PATH, OPTION_NOT_PATH,
-	OPTION_UID, OPTION_NEWER, OPTION_OLDER,
+	OPTION_FROM(false), OPTION_TO(false), OPTION_RANGE, OPTION_PATH,
+	OPTION_NOT_PATH, OPTION_UID, OPTION_NEWER, OPTION_OLDER,
 	{ .name = "drop-later",
 	  .help = "leave out later writes to the same blocks, too" },
 	{ .name = "recipe", .arg = "file",
-	  .help = "epochs and ranges from a recipe that plan wrote" },
+	  .help = "epochs and rules from a recipe that plan wrote" },
 	{ .name = "force",
 	  .help = "take what would be refused, too" },
 	{ .name = "dry-run", .help = "only count what would be changed" },
@@ -167,9 +169,9 @@ static const struct cmd_option replay_options[] = {
 
 static const struct cmd_option recover_options[] = {
 	{ .name = "recipe", .arg = "file",
-	  .help = "what a recipe says that plan wrote; or" },
-	OPTION_FROM, OPTION_TO, OPTION_PATH, OPTION_NOT_PATH, OPTION_UID,
-	OPTION_NEWER, OPTION_OLDER,
+	  .help = "epochs and files from a recipe that plan wrote" },
+	OPTION_FROM(false), OPTION_TO(false), OPTION_PATH, OPTION_NOT_PATH,
+	OPTION_UID, OPTION_NEWER, OPTION_OLDER,
 	{ .name = "volume", .arg = "volume",
 	  .help = "only this one: \"partition 2\", vg/lv, label, uuid" },
 	{ .name = "beside",
@@ -398,11 +400,12 @@ const struct cmd commands[] = {
 	.run = cmd_undo,
 }, {
 	.name = "plan",
-	.summary = "show what a recovery would do; nothing is changed",
+	.summary = "show what a recovery would do",
 	.text = {
 		"Epochs --from to --to, both included, are the damage. Where a",
 		"file system is there before and now, files are merged, three",
-		"ways; else blocks are taken back. Exit status 4: something is",
+		"ways; else blocks are taken back. Nothing is changed, but a",
+		"head with writes is sealed. Exit status 4: something is",
 		"refused, or cannot be had back so.",
 	},
 	.args = { ARG_NAME },
@@ -412,9 +415,10 @@ const struct cmd commands[] = {
 	.name = "preview",
 	.summary = "try a recovery where it harms nobody, and check it",
 	.text = {
-		"The result is mounted and checked above a view, in a scratch",
-		"layer. Exit status 4: it cannot be mounted, the check finds",
-		"errors, or something is refused.",
+		"By --recipe, or by the options that plan has. The result is",
+		"mounted and checked above a view, in a scratch layer. Exit",
+		"status 4: it cannot be mounted, the check finds errors, or",
+		"something is refused.",
 	},
 	.args = { ARG_NAME },
 	.options = preview_options,
@@ -423,10 +427,11 @@ const struct cmd commands[] = {
 	.name = "recover",
 	.summary = "take damage back file by file, keep later work",
 	.text = {
-		"Epochs --from to --to, both included, are the damage. A file",
-		"that still is as the damage left it becomes as it was before;",
-		"one that was changed since stays, and is listed. File systems",
-		"may be in use. Exit status 4: something could not be done.",
+		"Epochs --from to --to, both included, or those of --recipe",
+		"are the damage. A file that still is as the damage left it",
+		"becomes as it was before; one that was changed since stays,",
+		"and is listed. File systems may be in use. Exit status 4:",
+		"something could not be done.",
 	},
 	.args = { ARG_NAME },
 	.options = recover_options,
