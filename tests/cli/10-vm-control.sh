@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout=240
+# timeout=600
 #
 # The control: does the machinery fail when it must? Machines and cases that
 # panic, hang, keep silent, break off, dirty the kernel log or lose their plan
@@ -58,7 +58,7 @@ result $? "what was synced before the cut is on the disk"
 
 mkdir -p "$tmp/put/tests/dm"
 cp tests/dm/lib.sh tests/dm/run-guest "$tmp/put/tests/dm/"
-add_case() { # NAME, the rest of the case on standard input
+add_case() { # NAME [TIME LIMIT], the rest of the case on standard input
 	mkdir "$tmp/put/tests/dm/$1"
 	{
 		# shellcheck disable=SC2016 # for the case
@@ -66,7 +66,7 @@ add_case() { # NAME, the rest of the case on standard input
 		cat
 	} >"$tmp/put/tests/dm/$1/guest.sh"
 	chmod 755 "$tmp/put/tests/dm/$1/guest.sh"
-	echo timeout=3 >"$tmp/put/tests/dm/$1/settings"
+	echo "timeout=${2:-60}" >"$tmp/put/tests/dm/$1/settings"
 }
 add_case 10-good <<<'plan 1; pass this; finish'
 add_case 20-bad <<<'fail this; finish'
@@ -74,7 +74,7 @@ add_case 21-silent <<<'finished=1; exit 0'
 add_case 22-breaks-off <<<'pass this; exit 0'
 add_case 23-plan <<<'plan 3; pass this; finish'
 add_case 24-log <<<'pass this; echo "<4>WARNING: CPU: 0 PID: 1 (a test)" >/dev/kmsg; finish'
-add_case 25-hangs <<<'pass this; sleep 600'
+add_case 25-hangs 5 <<<'pass this; sleep 600'
 add_case 26-skips <<<'skip_all nothing to do'
 add_case 27-leaves <<<'linear lin "$(disk 0)"; mkfs.ext4 -q /dev/mapper/lin; mount /dev/mapper/lin /mnt; pass this; finish'
 add_case 28-bails <<<'pass this; must false; finish'
