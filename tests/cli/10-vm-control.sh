@@ -81,7 +81,7 @@ add_case 28-bails <<<'pass this; must false; finish'
 add_case 29-bails-below <<<'pass this; (must false); finish'
 add_case 30-panics <<<'pass this; echo c >/proc/sysrq-trigger; sleep 600'
 add_case 31-after <<<'pass this; finish'
-mapfile -t cases < <(cd "$tmp/put/tests/dm" && printf '%s\n' [0-9]*)
+mapfile -t cases < <(cd "$tmp/put/tests" && printf '%s\n' dm/[0-9]*)
 tests/tools/vm-cases "$tmp/logs" "$tmp/put" "${cases[@]}" \
 	>"$tmp/cases" 2>"$tmp/errors"
 
@@ -89,9 +89,11 @@ tests/tools/vm-cases "$tmp/logs" "$tmp/put" "${cases[@]}" \
 case_is() {
 	local verdict=pass status log
 
-	read -r _ status _ log < <(grep "^$2 " "$tmp/cases")
+	read -r _ status _ log < <(grep "^dm/$2 " "$tmp/cases")
 	if [ -z "$log" ]; then
 		verdict='not reported'
+	elif grep -q 'failed to execute' "$log"; then
+		verdict='not run'
 	else
 		tests/tools/tap -v suite="$2" -v status="$status" "$log" \
 			>"$tmp/verdict"
