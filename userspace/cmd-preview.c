@@ -257,7 +257,7 @@ static int load(struct preview *pv, const struct cmd_line *line)
 {
 	static const char *const others[] = {
 		"from", "to", "mode", "path", "not-path", "uid", "newer",
-		"older", "range", "force",
+		"older", "range", "part", "force",
 	};
 	const char *file = cli_option(line, "recipe");
 	char dashed[16];

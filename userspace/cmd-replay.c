@@ -66,7 +66,7 @@ static const char *later_word(bool drop_later)
 
 /* Selectors of files: a plan has to say where they are. */
 static const char *const selectors[] = {
-	"path", "not-path", "uid", "newer", "older", NULL
+	"path", "not-path", "uid", "newer", "older", "part", NULL
 };
 
 /* The first of these options that is given, with its dashes; or NULL */
@@ -141,7 +141,7 @@ static int parse_ranges(struct replay *r, const struct cmd_line *line)
 		r->nr++;
 	}
 	if (!r->nr)
-		return fail_usage("--range", "missing, and so is --path");
+		return fail_usage("--range", "missing, and so are --part and --path");
 	r->nr = ranges_join(r->ranges, r->nr);
 	return r->nr > DR_MAX_RULES ?
 	       fail_usage("--range", "more than %u ranges", DR_MAX_RULES) :

@@ -57,6 +57,9 @@ const struct cmd_option global_options[] = {
 #define OPTION_RANGE \
 	{ .name = "range", .arg = "start+len", .many = true, \
 	  .help = "where: sectors, or bytes with a suffix (4KiB+1MiB)" }
+#define OPTION_PART \
+	{ .name = "part", .arg = "path:start+len", .many = true, \
+	  .help = "where in a file, as for --range; added to the rest" }
 #define OPTION_MODE \
 	{ .name = "mode", .arg = "mode", \
 	  .help = "files, blocks, or auto (default)" }
@@ -136,7 +139,8 @@ static const struct cmd_option diff_options[] = {
 
 static const struct cmd_option plan_options[] = {
 	OPTION_FROM(true), OPTION_TO(true), OPTION_PATH, OPTION_NOT_PATH,
-	OPTION_UID, OPTION_NEWER, OPTION_OLDER, OPTION_RANGE, OPTION_MODE,
+	OPTION_UID, OPTION_NEWER, OPTION_OLDER, OPTION_RANGE, OPTION_PART,
+	OPTION_MODE,
 	{ .name = "force", .help = "take what would be refused, too" },
 	{ .name = "output", .letter = 'o', .arg = "file", .many = true,
 	  .help = "write the recipe (.json) or a page to read (.html)" },
@@ -147,7 +151,8 @@ static const struct cmd_option preview_options[] = {
 	{ .name = "recipe", .arg = "file",
 	  .help = "all this from a recipe that plan wrote" },
 	OPTION_FROM(false), OPTION_TO(false), OPTION_PATH, OPTION_NOT_PATH,
-	OPTION_UID, OPTION_NEWER, OPTION_OLDER, OPTION_RANGE, OPTION_MODE,
+	OPTION_UID, OPTION_NEWER, OPTION_OLDER, OPTION_RANGE, OPTION_PART,
+	OPTION_MODE,
 	{ .name = "force", .help = "take what would be refused, too" },
 	{ .name = "keep", .arg = "view",
 	  .help = "leave the result as the read-only device of this name" },
@@ -155,8 +160,8 @@ static const struct cmd_option preview_options[] = {
 };
 
 static const struct cmd_option replay_options[] = {
-	OPTION_FROM(false), OPTION_TO(false), OPTION_RANGE, OPTION_PATH,
-	OPTION_NOT_PATH, OPTION_UID, OPTION_NEWER, OPTION_OLDER,
+	OPTION_FROM(false), OPTION_TO(false), OPTION_RANGE, OPTION_PART,
+	OPTION_PATH, OPTION_NOT_PATH, OPTION_UID, OPTION_NEWER, OPTION_OLDER,
 	{ .name = "drop-later",
 	  .help = "leave out later writes to the same blocks, too" },
 	{ .name = "recipe", .arg = "file",

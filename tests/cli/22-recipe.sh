@@ -55,7 +55,8 @@ write() {
 		      "mode": "blocks",
 		      "epochs": { "from": 2, "to": 4, "base": 1, "now": 4 },
 		      "select": { "path": ["/srv/**"], "not_path": ["/srv/tmp"], "uid": [0],
-				  "newer": 1, "older": 2, "range": [{ "start": 0, "sectors": 16 }] },
+				  "newer": 1, "older": 2, "range": [{ "start": 0, "sectors": 16 }],
+				  "part": [{ "path": "/srv/db", "start": 8, "sectors": 8 }] },
 		      "force": False,
 		      "rules": [{ "start": 0, "sectors": 8, "from": 2, "to": 4, "later": "keep_later" },
 				{ "start": 64, "sectors": 16, "from": 2, "to": 2, "later": "drop_later" }] }
@@ -138,8 +139,9 @@ refuses 'd["rules"][1] = 7' 'rules\[1\]' 'must be an object'
 refuses 'd["rules"] = {}' 'rules' 'must be an array'
 refuses 'd["rules"] = [d["rules"][0]] * 65537' 'rules' 'more than 65536 elements'
 refuses 'd["mode"] = "auto"' 'mode' 'must be "files" or "blocks"'
-refuses 'd["mode"] = "files"; del d["select"]["range"]' 'rules' 'only where mode is "blocks"'
+refuses 'd["mode"] = "files"; del d["select"]["range"], d["select"]["part"]' 'rules' 'only where mode is "blocks"'
 refuses 'd["mode"] = "files"; del d["rules"]' 'select.range' 'only where mode is "blocks"'
+refuses 'd["mode"] = "files"; del d["rules"], d["select"]["range"]' 'select.part' 'only where mode is "blocks"'
 refuses 'del d["mode"]' 'mode' 'missing'
 refuses 'd["format"] = "recipe"' 'format' 'must be "dmdelta-recipe"'
 refuses 'd["version"] = 2' 'version' 'this tool knows version 1'
@@ -159,6 +161,11 @@ refuses 'd["select"]["path"] = ["/a\0b"]' 'select.path\[0\]' 'too long, or with 
 refuses 'd["select"]["uid"] = ["root"]' 'select.uid\[0\]' 'must be a number that is not negative'
 refuses 'd["select"]["older"] = 1' 'select.older' 'not after select.newer: nothing is selected'
 refuses 'd["select"]["range"][0]["sectors"] = 0' 'select.range\[0\].sectors' 'must be a positive number'
+refuses 'd["select"]["part"] = ["/srv/db"]' 'select.part\[0\]' 'must be an object'
+refuses 'd["select"]["part"][0]["path"] = "srv/db"' 'select.part\[0\].path' "a path begins with '/', the root of its file system"
+refuses 'd["select"]["part"][0]["path"] = "/srv/"' 'select.part\[0\].path' "a file's name does not end so"
+refuses 'd["select"]["part"][0]["sectors"] = 0' 'select.part\[0\].sectors' 'must be a positive number'
+refuses 'del d["select"]["part"][0]["path"]' 'select.part\[0\].path' 'missing'
 refuses 'd = []' 'document' 'must be an object'
 fresh
 write 'd["device"]["uuid"] = "99999999-2222-4333-8444-555555555555"'
@@ -195,7 +202,7 @@ unfit 'd["epochs"] = { "from": 4, "to": 4 }' 8 '4: the epoch before it, 3, was d
 unfit 'd["epochs"] = { "from": 5, "to": 5 }' 8 '5: the epoch is not on the branch of the head'
 unfit 'd["rules"][1]["start"] = 999999' 16 '999999\+16: goes behind the end'
 unfit 'd["select"]["range"][0]["start"] = 999999' 16 '999999\+16: goes behind the end'
-unfit 'd["mode"] = "files"; del d["rules"], d["select"]["range"]' 8 "a recipe for files; 'dmdelta recover'"
+unfit 'd["mode"] = "files"; del d["rules"], d["select"]["range"], d["select"]["part"]' 8 "a recipe for files; 'dmdelta recover'"
 unfit 'd["rules"] = []' 4 "it has no rules.*'dmdelta plan'"
 unfit 'd["rules"][1].update(start=96, sectors=16)' 4 '8 sectors that it takes back as a whole were written since the plan, after epoch 4.*--force'
 run 0 '.' replay disk --recipe "$recipe" --force

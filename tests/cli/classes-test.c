@@ -28,7 +28,7 @@
 struct test {
 	const char *name, *before, *bad, *now, *written, *later, *class,
 	      *action, *rules;
-	const char *zeroes, *only, *lost, *cow, *opaque, *file;
+	const char *zeroes, *only, *lost, *cow, *opaque, *file, *parts;
 	bool force, fine;	/* fine: nothing is refused */
 };
 
@@ -140,6 +140,11 @@ static const struct test tests[] = {
 	  "..", "--", "--", "2-", "x-", "", .file = "/a" },
 	{ "ranges", "????", "????", "????", "****", "----", "-00-", "-rr-",
 	  "1+2k", .only = "-**-", .fine = true },
+	{ "a part of one file beside the whole of another", "AABBB", "AABBB",
+	  "AABBB", "*****", "-----", "00-0-", "rr-r-", "0+2k 3+1k",
+	  .file = "/a", .parts = "---*-", .fine = true },
+	{ "a part that has another owner now", "AABB", "AABB", "AABC", "****",
+	  "---x", "0002", "rrrx", "0+3k", .file = "/a", .parts = "--**" },
 	{ "a range that nobody wrote", "????", "????", "????", "---*", "----",
 	  "----", "----", "", .only = "**--", .fine = true },
 	{ "suspects", "AABBm", "AABBm", "AABBm", "*----", "-xxss", "01-5-",
@@ -281,11 +286,12 @@ static bool try_one(const struct test *t)
 		.suspect = make_set(t->later, "s"),
 		.zeroes = make_set(t->zeroes, "*"),
 		.only = make_set(t->only, "*"),
+		.parts = make_set(t->parts, "*"),
 		.lost = &t->lost, .nr_lost = t->lost ? 1 : 0,
 		.cow = &t->cow, .nr_cow = t->cow ? 1 : 0,
 		.opaque = &t->opaque, .nr_opaque = t->opaque ? 1 : 0,
 		.file = t->file ? match : NULL, .arg = (void *)t->file,
-		.named = t->only || t->file, .force = t->force,
+		.named = t->only || t->file || t->parts, .force = t->force,
 	};
 	struct blocks_plan plan;
 	uint64_t sum = 0;
@@ -316,6 +322,7 @@ static bool try_one(const struct test *t)
 	free((void *)in.suspect.range);
 	free((void *)in.zeroes.range);
 	free((void *)in.only.range);
+	free((void *)in.parts.range);
 	return good;
 }
 

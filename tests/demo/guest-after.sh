@@ -10,7 +10,7 @@ mkdir -p $record /vault
 mount /dev/vm/disk2 $record || exit
 cd /
 
-step 7 "... and activation again"
+step 8 "... and activation again"
 
 depends=$(modinfo -F depends /put/dm-deltarec.ko | tr , ' ')
 # shellcheck disable=SC2086 # a list of names

@@ -12,7 +12,6 @@ mkdir -p $record /vault /run/work
 mount /dev/vm/disk2 $record || exit
 cd /
 
-victims() { sed 's,^\.,/vault,' $record/victims; }
 open_vault() { show "mount -o noatime $vault /vault"; }
 
 # ---------------------------------------------------------------------------------
@@ -79,25 +78,23 @@ pages=$(sed -n 's/.*age \([0-9]*\):.*/\1/p' /run/integrity | sort -nu)
 claim "SQLite names all 40 pages that the intruder wrote, and no other" \
 	diff <(echo "$pages") $record/pages
 
-# What the commands above have named, for guest-ranges.sh
+# What the commands above have named, from the root of the file system
 found=$(cd /vault && md5sum -c --quiet var/lib/dpkg/info/*.md5sums 2>/dev/null |
-	sed -n 's,^\(.*\): FAILED$,/vault/\1,p'
-	grep -rla '[^[:print:][:space:]]' /vault/srv/documents)
+	sed -n 's,^\(.*\): FAILED$,/\1,p'
+	grep -rla '[^[:print:][:space:]]' /vault/srv/documents | sed 's,^/vault,,')
 claim "the files found are those that the intruder wrote to" \
-	diff <(sort <<<"$found") <(victims | sort)
-printf '%s\n' "$found" "$shop@$(paste -sd, <<<"$pages")" >/run/found
+	diff <(sort <<<"$found") <(sed 's,^\.,,' $record/victims | sort)
+{ echo "$found"; echo /srv/shop/shop.db; } >/run/found
 
-say ""
-show 'cut -c1-76 /run/found	# files, and the database with its pages'
-say "" "Which epoch wrote there, and where?" ""
+say "" "Which epoch wrote to them?" ""
 for pair in 'monday tuesday' 'tuesday wednesday' 'wednesday thursday'; do
-	show "dmdelta diff vault $pair | tail -n 3"
-	show "guest-ranges.sh vault $pair \$(cat /run/found) | tee /run/${pair#* } | paste -sd' '"
+	show "dmdelta diff --files vault $pair | grep -wFf /run/found | tee /run/${pair#* }"
 done
-claim "nothing there on tuesday, the damage on wednesday" \
-	eval '[ ! -s /run/tuesday ] && [ -s /run/wednesday ]'
-claim "on thursday the plan's first half, nothing else" \
-	[ "$(awk -F+ '{ n += $2 } END { print n }' /run/thursday)" = 256 ]
+claim "the programs and the plan were written to on wednesday" \
+	eval '[ "$(grep -c -e /bin/ -e plan.txt /run/wednesday)" -ge 7 ]'
+claim "and none of them on tuesday, on thursday the plan alone" \
+	eval '! grep -e /bin/ -e plan.txt /run/tuesday &&
+		! grep /bin/ /run/thursday && grep plan.txt /run/thursday'
 look
 measure nothing
 # for step 5: as it was before anybody tried to help
@@ -116,9 +113,6 @@ show_claim "programs are as their packages' checksums say" \
 	'cd /vault && md5sum -c --quiet var/lib/dpkg/info/*.md5sums'
 claim "the database is whole" integrity $shop
 claim "but all 120 orders since are gone" [ "$(lacks orders)" = 120 ]
-say "" "# Do the same files own these blocks before and now? Only then may they be replayed."
-show_claim "they do" \
-	'guest-ranges.sh vault tuesday wednesday $(cat /run/found) | cmp - /run/wednesday'
 measure rollback
 say ""
 show 'umount /vault'
@@ -129,17 +123,33 @@ claim "everything since tuesday is back, bad and good" \
 	eval 'same_sums damaged && cmp $shop $record/damaged.db'
 
 # ---------------------------------------------------------------------------------
-step 6 "Replay: all writes but wednesday's to the damaged blocks"
+step 6 "Take the damage out: the programs as files, while in use ..."
 
-say "  (/run/wednesday has the $(wc -l </run/wednesday) ranges that were listed above)"
-show 'umount /vault'
-replay="dmdelta replay vault --from wednesday --to wednesday \$(sed 's/^/--range /' /run/wednesday)"
-show "$replay --dry-run"
-show "$replay"
-show_fsck
-open_vault
+programs="--from wednesday --to wednesday --path '/bin/**' --path '/usr/bin/**'"
+show "dmdelta plan vault $programs"
+show "dmdelta recover vault $programs"
 show_claim "programs are as their packages' checksums say" \
 	'cd /vault && md5sum -c --quiet var/lib/dpkg/info/*.md5sums'
+
+# ---------------------------------------------------------------------------------
+step 7 "... and where good work lies between, blocks: the plan and the database's pages"
+
+# runs of pages, which SQLite counts from 1, as parts of the file
+parts=$(awk 'NR > 1 && $1 == last + 1 { last++; next }
+	NR > 1 { print first, last }
+	{ first = last = $1 }
+	END { print first, last }' <<<"$pages" | while read -r first last; do
+	printf -- '--part /srv/shop/shop.db:%dKiB+%dKiB ' $((first * 4 - 4)) \
+		$(((last - first + 1) * 4))
+done)
+show "dmdelta plan vault --from wednesday --to wednesday --mode blocks \\
+	--path /srv/documents/plan.txt $parts\\
+	-o /run/plan.json -o /run/plan.html"
+show 'dmdelta preview vault --recipe /run/plan.json'
+show 'umount /vault'
+show 'dmdelta replay vault --recipe /run/plan.json'
+show_fsck
+open_vault
 show_claim "the database is whole" "sqlite3 $shop 'PRAGMA integrity_check' | grep -x ok"
 look
 claim "every file is as if there had been no intruder" same_sums thursday
@@ -149,13 +159,13 @@ claim "every acknowledged order is there, and the old archive" \
 	eval 'same_table orders && same_table stock && same_table archive'
 claim "the database is, byte for byte, that of the record" \
 	cmp $shop $twin/srv/shop/shop.db
-measure replay
+measure recovery
 say ""
 show 'dmdelta checkpoint vault --label repaired'
-show 'dmdelta log vault'
+show 'dmdelta log vault --graph'
 
 # ---------------------------------------------------------------------------------
-step 7 "Power off without a shutdown, while orders come in"
+step 8 "Power off without a shutdown, while orders come in"
 
 orders friday 5000 >/run/work/friday.sql
 (sqlite3 -bail "$shop" </run/work/friday.sql >/run/work/friday.log 2>&1) &

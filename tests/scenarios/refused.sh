@@ -5,9 +5,9 @@
 #
 # usage: refused.sh ATTACK FS      (all file systems with DEEP)
 # shellcheck source=tests/scenarios/lib.sh
-. "$PUT/tests/scenarios/lib.sh"
+. "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/scenarios/ways.sh
-. "$PUT/tests/scenarios/ways.sh"
+. "$(dirname "$0")/ways.sh"
 
 for f in ${DEEP:+ext4 xfs btrfs} ${DEEP:-$2}; do
 	[ "$f" != 1 ] || continue

@@ -133,6 +133,62 @@ static int gather_owners(const struct sight *s, struct blocks_facts *f)
 	return code ? code : owner_map_make(&s->now, NULL, 0, &f->now);
 }
 
+/* Where the sectors of @part lie; how many of them were found */
+static uint64_t find_part(const struct owner_map *map,
+			  const struct select_part *part,
+			  struct range_list *list)
+{
+	const struct owner_extent *e = map->e;
+	uint64_t at, first, last, sectors = 0;
+
+	for (; e < map->e + map->nr; e++) {
+		if (e->kind != OWNER_FILE || !e->path ||
+		    strcmp(e->path, part->path))
+			continue;
+		at = e->offset >> SECTOR_SHIFT;
+		first = at > part->range.start_sectors ? at :
+			part->range.start_sectors;
+		last = at + e->sectors < range_end(&part->range) ?
+		       at + e->sectors : range_end(&part->range);
+		if (first >= last)
+			continue;
+		range_list_add(list, e->start + first - at, last - first);
+		sectors += last - first;
+	}
+	return sectors;
+}
+
+/*
+ * A part is where it lay before the damage and where it lies today: whether
+ * these are the same blocks is for the classes to see.
+ */
+static int gather_parts(const struct sight *s, const struct select *select,
+			struct blocks_facts *f)
+{
+	const struct select_part *part = select->part;
+	size_t i;
+
+	for (; part < select->part + select->nr_part; part++)
+		if (!(find_part(&f->before, part, &f->parts) +
+		      find_part(&f->now, part, &f->parts)))
+			return fail(DR_EXIT_USAGE, part->path,
+				    "'dmdelta ls' shows the names, from the root of the file system; small files and holes have no blocks",
+				    "no blocks of this part of it are there, neither before the damage nor now");
+	if (f->parts.no_memory)
+		return no_memory();
+	f->parts.nr = ranges_align(f->parts.range, f->parts.nr,
+				   s->status.block_sectors,
+				   s->status.sectors);
+	/* Where files are chosen in the whole of the device, nothing limits. */
+	if (!select->nr_range && select_names_files(select))
+		return DR_EXIT_OK;
+	for (i = 0; i < f->parts.nr; i++)
+		range_list_add(&f->only, f->parts.range[i].start_sectors,
+			       f->parts.range[i].len_sectors);
+	range_list_join(&f->only);
+	return f->only.no_memory ? no_memory() : DR_EXIT_OK;
+}
+
 /* Volumes by what the classes have to know of them */
 struct names {
 	const char **lost, **cow, **opaque;
@@ -360,9 +416,10 @@ static int classify(const struct sight *s, const struct recipe *r,
 		.written = set_of(&f->written), .later = set_of(&f->later),
 		.same = set_of(&f->same), .zeroes = set_of(&f->zeroes),
 		.suspect = set_of(&f->suspect), .only = set_of(&f->only),
+		.parts = set_of(&f->parts),
 		.file = select_names_files(&r->select) ? chosen : NULL,
 		.arg = c, .force = r->force,
-		.named = r->select.nr_path || r->select.nr_range,
+		.named = r->select.nr_path || select_needs_blocks(&r->select),
 	};
 	int ret = -ENOMEM;
 
@@ -388,6 +445,8 @@ int blocks_plan_make(const struct sight *s, const struct recipe *r,
 	if (!code)
 		code = gather_owners(s, facts);
 	if (!code)
+		code = gather_parts(s, &r->select, facts);
+	if (!code)
 		code = gather_content(s, facts);
 	if (!code)
 		code = gather_suspects(s, r, facts);
@@ -412,4 +471,5 @@ void blocks_facts_free(struct blocks_facts *f)
 	range_list_free(&f->zeroes);
 	range_list_free(&f->suspect);
 	range_list_free(&f->only);
+	range_list_free(&f->parts);
 }

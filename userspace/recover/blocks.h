@@ -40,7 +40,7 @@ void sight_close(struct sight *s);
 /* What the plan of blocks rests on; its items point into the maps. */
 struct blocks_facts {
 	struct owner_map before, bad, now;
-	struct range_list written, later, same, zeroes, suspect, only;
+	struct range_list written, later, same, zeroes, suspect, only, parts;
 };
 
 /**

@@ -51,7 +51,7 @@ static const char WHY_SUSPECT[] =
 struct spot {
 	uint64_t at;
 	const struct owner_extent *before, *bad, *now;
-	bool later, same, zeroes;
+	bool later, same, zeroes, part;
 };
 
 struct verdict {
@@ -67,7 +67,7 @@ struct walk {
 	struct blocks_plan *plan;
 	size_t room;
 	size_t map_at[3];	/* fingers: extents and ranges not passed yet */
-	size_t set_at[3];
+	size_t set_at[4];
 	bool no_memory;
 };
 
@@ -197,7 +197,7 @@ static struct verdict judge_owners(const struct classes_input *in,
 
 static bool selected(const struct classes_input *in, const struct spot *s)
 {
-	if (!in->file)
+	if (!in->file || s->part)
 		return true;
 	return (is_file(s->before) && in->file(in->arg, s->before)) ||
 	       (is_file(s->now) && in->file(in->arg, s->now));
@@ -337,6 +337,7 @@ static void look(struct walk *w, uint64_t at, uint64_t *stop, struct spot *s)
 	s->later = set_step(&in->later, &w->set_at[0], at, stop);
 	s->same = set_step(&in->same, &w->set_at[1], at, stop);
 	s->zeroes = set_step(&in->zeroes, &w->set_at[2], at, stop);
+	s->part = set_step(&in->parts, &w->set_at[3], at, stop);
 }
 
 static bool continues(const struct blocks_item *a, const struct blocks_item *b)

@@ -84,6 +84,7 @@ struct classes_input {
 	bool (*file)(void *arg, const struct owner_extent *e);
 	void *arg;
 	struct range_set only;
+	struct range_set parts;		/* selected whatever @file says */
 	bool named;			/* paths or ranges were: say what stays */
 	bool force;
 };

@@ -53,6 +53,8 @@ static int choose_mode(struct plan *p)
 	r->mode = RECIPE_BLOCKS;
 	if (r->select.nr_range)
 		p->reason = "ranges are given";
+	else if (r->select.nr_part)
+		p->reason = "parts of files are given";
 	else if (lost)
 		p->reason = why_lost;
 	else if (!there)

@@ -370,6 +370,36 @@ static int take_one_range(struct reader *rd, struct json_object *value)
 	return code;
 }
 
+static int take_part_path(struct reader *rd, struct json_object *value)
+{
+	struct select *s = &rd->r->select;
+	char text[4096];
+	int code = take_text(rd, value, text, sizeof(text));
+	const char *problem = code ? NULL : select_check_path(text);
+
+	if (code || problem)
+		return code ? code : bad(rd, "%s", problem);
+	s->part[s->nr_part].path = strdup(text);
+	return s->part[s->nr_part].path ? DR_EXIT_OK : no_memory();
+}
+
+static int take_one_part(struct reader *rd, struct json_object *value)
+{
+	static const struct member members[] = {
+		{ "path", true, take_part_path },
+		{ "start", true, take_start },
+		{ "sectors", true, take_sectors },
+		{ NULL, false, NULL }
+	};
+	struct select *s = &rd->r->select;
+	int code;
+
+	rd->range = &s->part[s->nr_part].range;
+	code = take_object(rd, value, members);
+	s->nr_part++;	/* even so: there may be a path to be freed */
+	return code;
+}
+
 static int take_path(struct reader *rd, struct json_object *value)
 {
 	return take_list(rd, value, &rd->r->select.path, sizeof(char *),
@@ -397,6 +427,13 @@ static int take_range(struct reader *rd, struct json_object *value)
 	if (!code)
 		s->nr_range = ranges_join(s->range, s->nr_range);
 	return code;
+}
+
+static int take_part(struct reader *rd, struct json_object *value)
+{
+	return take_list(rd, value, &rd->r->select.part,
+			 sizeof(struct select_part), DR_MAX_RULES,
+			 take_one_part);
 }
 
 static int take_time(struct reader *rd, struct json_object *value,
@@ -429,6 +466,7 @@ static int take_select(struct reader *rd, struct json_object *value)
 		{ "newer", false, take_newer },
 		{ "older", false, take_older },
 		{ "range", false, take_range },
+		{ "part", false, take_part },
 		{ NULL, false, NULL }
 	};
 
@@ -525,8 +563,8 @@ static int take_document(struct reader *rd, struct json_object *o)
 		enter(rd, "select.older", 0);
 		code = bad(rd, "not after select.newer: nothing is selected");
 	}
-	if (!code && rd->r->mode == RECIPE_FILES && s->nr_range) {
-		enter(rd, "select.range", 0);
+	if (!code && rd->r->mode == RECIPE_FILES && select_needs_blocks(s)) {
+		enter(rd, s->nr_range ? "select.range" : "select.part", 0);
 		code = bad(rd, "only where mode is \"blocks\"");
 	}
 	return code;

@@ -202,8 +202,9 @@ int recipe_from_line(const struct cmd_line *line, const char *device,
 	if (code)
 		return code;
 	r->force = cli_option(line, "force");
-	if (r->mode == RECIPE_FILES && r->select.nr_range)
-		return fail_usage("--range", "ranges are for --mode blocks");
+	if (r->mode == RECIPE_FILES && select_needs_blocks(&r->select))
+		return fail_usage(select_needs_blocks(&r->select),
+				  "for --mode blocks alone");
 	snprintf(r->device_name, sizeof(r->device_name), "%s", device);
 	code = device_uuid(device, r->device_uuid);
 	if (!code)
@@ -232,9 +233,26 @@ static void add_number(struct json_object *o, const char *key, uint64_t n)
 	json_object_object_add(o, key, json_object_new_uint64(n));
 }
 
+static struct json_object *range_json(const struct range *range)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_number(o, "start", range->start_sectors);
+	add_number(o, "sectors", range->len_sectors);
+	return o;
+}
+
+static struct json_object *part_json(const struct select_part *part)
+{
+	struct json_object *o = range_json(&part->range);
+
+	json_object_object_add(o, "path", json_object_new_string(part->path));
+	return o;
+}
+
 static struct json_object *select_json(const struct select *s)
 {
-	struct json_object *o = json_object_new_object(), *array, *range;
+	struct json_object *o = json_object_new_object(), *array;
 	size_t i;
 
 	if (s->nr_path)
@@ -253,14 +271,15 @@ static struct json_object *select_json(const struct select *s)
 	if (s->older)
 		add_number(o, "older", s->older);
 	array = s->nr_range ? json_object_new_array() : NULL;
-	for (i = 0; i < s->nr_range; i++) {
-		range = json_object_new_object();
-		add_number(range, "start", s->range[i].start_sectors);
-		add_number(range, "sectors", s->range[i].len_sectors);
-		json_object_array_add(array, range);
-	}
+	for (i = 0; i < s->nr_range; i++)
+		json_object_array_add(array, range_json(&s->range[i]));
 	if (array)
 		json_object_object_add(o, "range", array);
+	array = s->nr_part ? json_object_new_array() : NULL;
+	for (i = 0; i < s->nr_part; i++)
+		json_object_array_add(array, part_json(&s->part[i]));
+	if (array)
+		json_object_object_add(o, "part", array);
 	return o;
 }
 

@@ -123,6 +123,23 @@ const char *select_check_pattern(const char *pattern)
 	return NULL;
 }
 
+const char *select_check_path(const char *path)
+{
+	const char *problem = path[0] == '/' ? NULL :
+			      "a path begins with '/', the root of its file system";
+
+	if (!problem)
+		problem = select_check_pattern(path);
+	if (!problem && path[strlen(path) - 1] == '/')
+		problem = "a file's name does not end so";
+	return problem;
+}
+
+const char *select_needs_blocks(const struct select *s)
+{
+	return s->nr_range ? "--range" : s->nr_part ? "--part" : NULL;
+}
+
 /* --- files --------------------------------------------------------------- */
 
 bool select_stat(const struct select *s, const struct stat *st)
@@ -216,6 +233,37 @@ static int take_ranges(const struct cmd_line *line, struct select *s)
 	return DR_EXIT_OK;
 }
 
+/* "<path>:<start>+<len>": the place in the file as in a range */
+static int take_part(const char *word, struct select_part *part)
+{
+	const char *colon = strrchr(word, ':'), *problem;
+
+	if (!colon)
+		return fail_usage(word, "not a part of a file, <path>:<start>+<len>");
+	problem = parse_range(colon + 1, &part->range);
+	if (problem)
+		return fail_usage(word, "%s", problem);
+	part->path = strndup(word, colon - word);
+	if (!part->path)
+		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	problem = select_check_path(part->path);
+	return problem ? fail_usage(word, "%s", problem) : DR_EXIT_OK;
+}
+
+static int take_parts(const struct cmd_line *line, struct select *s)
+{
+	size_t want = count(line, "part");
+	int code = DR_EXIT_OK;
+
+	s->part = calloc(want + 1, sizeof(*s->part));
+	if (!s->part)
+		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	for (; !code && s->nr_part < want; s->nr_part++)
+		code = take_part(cli_option_nth(line, "part", s->nr_part),
+				 &s->part[s->nr_part]);
+	return code;
+}
+
 static int take_time(const struct cmd_line *line, const char *option,
 		     int64_t *time)
 {
@@ -242,6 +290,8 @@ int select_from_line(const struct cmd_line *line, struct select *s)
 		code = take_time(line, "older", &s->older);
 	if (!code)
 		code = take_ranges(line, s);
+	if (!code)
+		code = take_parts(line, s);
 	if (!code && s->newer && s->older && s->newer >= s->older)
 		code = fail_usage("--older", "not after --newer: nothing is selected");
 	return code;
@@ -260,5 +310,8 @@ void select_free(struct select *s)
 	free_words(s->not_path, s->nr_not_path);
 	free(s->uid);
 	free(s->range);
+	while (s->nr_part--)
+		free(s->part[s->nr_part].path);
+	free(s->part);
 	memset(s, 0, sizeof(*s));
 }

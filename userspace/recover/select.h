@@ -19,7 +19,16 @@
 
 struct cmd_line;
 
-/* Nothing given selects everything. Kinds are and-ed, the same kind or-ed. */
+/* So many sectors of one file, from a place in it; no pattern */
+struct select_part {
+	char *path;
+	struct range range;
+};
+
+/*
+ * Nothing given selects everything. Kinds are and-ed, the same kind or-ed;
+ * parts of files come on top of what the others select.
+ */
 struct select {
 	char **path, **not_path;
 	size_t nr_path, nr_not_path;
@@ -32,14 +41,17 @@ struct select {
 	int64_t newer, older;
 	struct range *range;	/* sorted, disjoint; blocks only */
 	size_t nr_range;
+	struct select_part *part;	/* blocks only */
+	size_t nr_part;
 };
 
-/* The options --path, --not-path, --uid, --newer, --older, --range. */
+/* The options --path, --not-path, --uid, --newer, --older, --range, --part. */
 int select_from_line(const struct cmd_line *line, struct select *s);
 void select_free(struct select *s);
 
-/* NULL, or what is wrong with a pattern */
+/* NULL, or what is wrong with a pattern; with the path of a part */
 const char *select_check_pattern(const char *pattern);
+const char *select_check_path(const char *path);
 
 /*
  * Pieces of a pattern: the component at @s (@s moves to the next one; false:
@@ -69,5 +81,8 @@ static inline bool select_names_files(const struct select *s)
 {
 	return s->nr_path || s->nr_not_path || select_needs_stat(s);
 }
+
+/* The first selector that only blocks can follow, with its dashes; or NULL */
+const char *select_needs_blocks(const struct select *s);
 
 #endif

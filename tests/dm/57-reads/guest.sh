@@ -103,7 +103,7 @@ done
 is "$n" 500 "500 ranges"
 ok "... in $pages answers" [ $pages -gt 1 ]
 fio --name=rw --filename=/dev/mapper/v --rw=randrw --bs=4k --direct=1 --ioengine=libaio \
-	--iodepth=8 --numjobs=2 --time_based --runtime=6 >fio.out 2>&1 &
+	--iodepth=8 --numjobs=2 --rate_iops=400 --time_based --runtime=6 >fio.out 2>&1 &
 for _ in 1 2 3 4 5; do
 	checkpoint v >/dev/null
 	sleep 0.5

@@ -201,14 +201,25 @@ nothing_left "a full scratch layer"
 
 # --- killed ----------------------------------------------------------------------------------------------
 
+# At twelve moments from the beginning of each command to its end
+work() {
+	if (($1 % 2)); then
+		exec "$DMDELTA" mount v@dirty /mnt/old
+	else
+		exec "$DMDELTA" cp -r v@dirty:/ copy$1
+	fi >/dev/null 2>&1
+}
+for i in 1 0; do
+	took[i]=${EPOCHREALTIME/./}
+	(work $i)
+	took[i]=$((${EPOCHREALTIME/./} - took[i]))
+	umount /mnt/old 2>/dev/null
+done
 hits=0
 for ((i = 1; i <= 12; i++)); do
-	if ((i % 2)); then
-		"$DMDELTA" mount v@dirty /mnt/old >/dev/null 2>&1 &
-	else
-		"$DMDELTA" cp -r v@dirty:/ copy$i >/dev/null 2>&1 &
-	fi
-	sleep "$(printf '0.%02d' $((i * 7)))"
+	work $i &
+	usleep=$((took[i % 2] * i / 16))
+	sleep "$(printf '%d.%06d' $((usleep / 1000000)) $((usleep % 1000000)))"
 	kill -KILL $! 2>/dev/null && hits=$((hits + 1))
 	wait $! 2>/dev/null
 	umount /mnt/old 2>/dev/null

@@ -141,6 +141,25 @@ ok "replay by path" "$DMDELTA" replay v --from bad3 --to bad3 --path /docs/f3 --
 mount -o ro,noload $dev /mnt/t
 is "$(sums | diff good - | grep -c '^>')" 2 "... brings back these two and no others"
 umount /mnt/t
+must "$DMDELTA" undo v >/dev/null
+plan_v --from bad3 --to bad3 --path /docs/f3 --part /docs/f4:8KiB+9KiB --part /docs/f12:0+4KiB -o r.json
+is "$? $(total C0) $(p '$.mode')" "0 14 blocks" "--part: blocks of a file, beside all of another"
+ok "replay by path and part" "$DMDELTA" replay v --recipe r.json
+mount -o ro,noload $dev /mnt/t
+part() { dd if="$1/docs/$2" bs=4k skip="$3" count="$4" status=none | md5sum; }
+mkdir -p /mnt/before /mnt/bad
+"$DMDELTA" mount v@good3 /mnt/before >/dev/null
+"$DMDELTA" mount v@bad3 /mnt/bad >/dev/null
+is "$(part /mnt/t f3 0 10) $(part /mnt/t f4 2 3) $(part /mnt/t f12 0 1)" \
+	"$(part /mnt/before f3 0 10) $(part /mnt/before f4 2 3) $(part /mnt/before f12 0 1)" "... brings them back"
+is "$(part /mnt/t f4 0 2) $(part /mnt/t f4 5 5) $(part /mnt/t f12 1 9)" \
+	"$(part /mnt/bad f4 0 2) $(part /mnt/bad f4 5 5) $(part /mnt/bad f12 1 9)" "... and leaves the rest of them"
+"$DMDELTA" umount /mnt/before && "$DMDELTA" umount /mnt/bad
+umount /mnt/t
+refuses 16 'no blocks of this part' plan v --from bad3 --to bad3 --part /docs/f3:1MiB+4KiB
+refuses 16 'no blocks of this part' plan v --from bad3 --to bad3 --part /docs/nosuch:0+4KiB
+refuses 16 'not a part of a file' plan v --from bad3 --to bad3 --part /docs/f3
+refuses 16 'for --mode blocks' plan v --from bad3 --to bad3 --mode files --part /docs/f3:0+8
 refuses 16 'begins with' plan v --from bad3 --to bad3 --path docs
 refuses 8 'no epoch has this label' plan v --from nosuch --to bad3
 refuses 16 'base holds no writes' plan v --from base --to bad3

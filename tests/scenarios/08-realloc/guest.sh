@@ -14,9 +14,10 @@ for f in ext4 ${DEEP:+xfs}; do
 	dd if=/dev/urandom of=$victim bs=1M count=12 conv=fsync status=none
 	was=$(ranges_of $victim)
 	must "$DMDELTA" checkpoint v --label good >/dev/null
-	: >$victim
-	echo "pay" >$victim
+	dd if=/dev/urandom of=$victim bs=1M count=12 conv=notrunc,fsync status=none
 	must "$DMDELTA" checkpoint v --label bad >/dev/null
+	rm $victim	# of no use any more
+	sync
 	# most of what is free, so that the victim's blocks are among it
 	dd if=/dev/urandom of=/tmp/case/written bs=1M count=18 status=none
 	cp /tmp/case/written $good
