@@ -19,14 +19,14 @@
 #include "past/at.h"
 
 static const struct out_column columns[] = {
-	{ "mode", "MODE", OUT_TEXT, OUT_BOTH },
-	{ "nr_links", "LINKS", OUT_NUMBER, OUT_BOTH },
-	{ "uid", "UID", OUT_NUMBER, OUT_BOTH },
-	{ "gid", "GID", OUT_NUMBER, OUT_BOTH },
-	{ "size_bytes", "SIZE", OUT_NUMBER, OUT_BOTH },
-	{ "mtime", "MODIFIED", OUT_TIME, OUT_BOTH },
+	{ "mode", "mode", OUT_TEXT, OUT_BOTH },
+	{ "nr_links", "links", OUT_NUMBER, OUT_BOTH },
+	{ "uid", "uid", OUT_NUMBER, OUT_BOTH },
+	{ "gid", "gid", OUT_NUMBER, OUT_BOTH },
+	{ "size_bytes", "size", OUT_NUMBER, OUT_BOTH },
+	{ "mtime", "modified", OUT_TIME, OUT_BOTH },
 	{ "inode", NULL, OUT_NUMBER, OUT_ONLY_JSON },
-	{ "name", "NAME", OUT_TEXT, OUT_BOTH },
+	{ "name", "name", OUT_TEXT, OUT_BOTH },
 	{ "target", NULL, OUT_TEXT, OUT_ONLY_JSON },
 };
 

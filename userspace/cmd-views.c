@@ -16,18 +16,18 @@
 #include "use.h"
 
 static const struct out_column columns[] = {
-	{ "view", "VIEW", OUT_TEXT, OUT_BOTH },
-	{ "name", "OF", OUT_TEXT, OUT_BOTH },
+	{ "view", "view", OUT_TEXT, OUT_BOTH },
+	{ "name", "of", OUT_TEXT, OUT_BOTH },
 	{ "device_uuid", NULL, OUT_TEXT, OUT_ONLY_JSON },
-	{ "epoch", "EPOCH", OUT_NUMBER, OUT_BOTH },
-	{ "nr_rules", "RULES", OUT_NUMBER, OUT_BOTH },
+	{ "epoch", "epoch", OUT_NUMBER, OUT_BOTH },
+	{ "nr_rules", "rules", OUT_NUMBER, OUT_BOTH },
 	{ "mixed_reads", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "private", NULL, OUT_BOOL, OUT_ONLY_JSON },
 	{ "open_count", NULL, OUT_NUMBER, OUT_ONLY_JSON },
-	{ "scratch", "SCRATCH", OUT_TEXT, OUT_BOTH },
+	{ "scratch", "scratch", OUT_TEXT, OUT_BOTH },
 	{ "scratch_used_bytes", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "scratch_total_bytes", NULL, OUT_NUMBER, OUT_ONLY_JSON },
-	{ "used_by", "USED BY", OUT_TEXT, OUT_BOTH },
+	{ "used_by", "used by", OUT_TEXT, OUT_BOTH },
 };
 
 /* "mounted on /mnt, /srv", or what else is known */

@@ -361,28 +361,45 @@ static int apply_all(struct work *w)
 /* --- what is printed ---------------------------------------------------------------- */
 
 static const struct out_column item_columns[] = {
-	{ "volume", "VOLUME", OUT_TEXT, OUT_ONLY_JSON },
-	{ "action", "ACTION", OUT_TEXT, OUT_BOTH },
-	{ "type", "TYPE", OUT_TEXT, OUT_ONLY_JSON },
-	{ "path", "PATH", OUT_TEXT, OUT_BOTH },
-	{ "bytes", "SIZE", OUT_BYTES, OUT_BOTH },
-	{ "why", "WHY", OUT_TEXT, OUT_BOTH },
+	{ "volume", "volume", OUT_TEXT, OUT_ONLY_JSON },
+	{ "action", "action", OUT_TEXT, OUT_BOTH },
+	{ "type", "type", OUT_TEXT, OUT_ONLY_JSON },
+	{ "path", "path", OUT_TEXT, OUT_BOTH },
+	{ "bytes", "size", OUT_BYTES, OUT_BOTH },
+	{ "why", "why", OUT_TEXT, OUT_BOTH },
 };
 
 /* In text only what needs eyes; a rehearsal shows all. */
+static bool is_shown(const struct work *w, const struct files_item *item)
+{
+	return out_is_json() || w->run->dry_run || item->action == FILES_MIXED;
+}
+
+static bool any_shown(const struct work *w)
+{
+	size_t i, k;
+
+	for (i = 0; i < w->nr; i++)
+		for (k = 0; k < w->part[i].plan.nr; k++)
+			if (is_shown(w, &w->part[i].plan.item[k]))
+				return true;
+	return out_is_json();
+}
+
 static void print_items(const struct work *w)
 {
 	char type[2] = "", *path = NULL;
 	size_t i, k, room = 0, need;
 
+	if (!any_shown(w))
+		return;
 	out_table("files", item_columns, ARRAY_SIZE(item_columns));
 	for (i = 0; i < w->nr; i++)
 		for (k = 0; k < w->part[i].plan.nr; k++) {
 			const struct files_item *it =
 				&w->part[i].plan.item[k];
 
-			if (!out_is_json() && !w->run->dry_run &&
-			    it->action != FILES_MIXED)
+			if (!is_shown(w, it))
 				continue;
 			need = strlen(it->path) * 4 + 8;
 			if (need > room) {
@@ -402,22 +419,23 @@ static void print_items(const struct work *w)
 		}
 	out_table_end();
 	free(path);
+	out_say("%s", "");
 }
 
 static const struct out_column volume_columns[] = {
-	{ "volume", "VOLUME", OUT_TEXT, OUT_BOTH },
-	{ "type", "TYPE", OUT_TEXT, OUT_BOTH },
-	{ "restore", "RESTORE", OUT_NUMBER, OUT_BOTH },
-	{ "bring_back", "BRING BACK", OUT_NUMBER, OUT_BOTH },
-	{ "quarantine", "QUARANTINE", OUT_NUMBER, OUT_BOTH },
-	{ "attributes", "ATTRIBUTES", OUT_NUMBER, OUT_BOTH },
-	{ "mixed", "MIXED", OUT_NUMBER, OUT_BOTH },
-	{ "done", "DONE", OUT_NUMBER, OUT_BOTH },
-	{ "failed", "FAILED", OUT_NUMBER, OUT_BOTH },
-	{ "beside", "BESIDE", OUT_NUMBER, OUT_ONLY_JSON },
+	{ "volume", "volume", OUT_TEXT, OUT_BOTH },
+	{ "type", "type", OUT_TEXT, OUT_BOTH },
+	{ "restore", "restore", OUT_NUMBER, OUT_BOTH },
+	{ "bring_back", "bring back", OUT_NUMBER, OUT_BOTH },
+	{ "quarantine", "quarantine", OUT_NUMBER, OUT_BOTH },
+	{ "attributes", "attributes", OUT_NUMBER, OUT_BOTH },
+	{ "mixed", "mixed", OUT_NUMBER, OUT_BOTH },
+	{ "done", "done", OUT_NUMBER, OUT_BOTH },
+	{ "failed", "failed", OUT_NUMBER, OUT_BOTH },
+	{ "beside", "beside", OUT_NUMBER, OUT_ONLY_JSON },
 	{ "paths", NULL, OUT_NUMBER, OUT_ONLY_JSON },
-	{ "compared_bytes", "READ", OUT_BYTES, OUT_BOTH },
-	{ "written_bytes", "WRITTEN", OUT_BYTES, OUT_BOTH },
+	{ "compared_bytes", "read", OUT_BYTES, OUT_BOTH },
+	{ "written_bytes", "written", OUT_BYTES, OUT_BOTH },
 	{ "mounted", NULL, OUT_TEXT, OUT_ONLY_JSON },
 	{ "quarantine_dir", NULL, OUT_TEXT, OUT_ONLY_JSON },
 };
