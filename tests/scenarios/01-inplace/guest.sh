@@ -7,8 +7,8 @@
 # shellcheck source=tests/scenarios/ways.sh
 . "$(dirname "$0")/../ways.sh"
 
-for f in ext4 ${DEEP:+xfs}; do
-	for s in 1 ${DEEP:+2 3}; do
+for f in ext4 xfs; do
+	for s in 1 2 ${DEEP:+3 4}; do
 		what="$f, seed $s"
 		must history $f inplace "$s"
 		must copy_pair

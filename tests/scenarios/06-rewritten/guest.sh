@@ -25,7 +25,7 @@ beside_is_base() {
 	[ "$n" = 15 ]
 }
 
-for f in ${DEEP:+xfs btrfs} ext4; do
+for f in xfs btrfs ext4; do
 	must history $f inplace 1
 	corpus_ list rewritten | LC_ALL=C sort >wanted
 	if [ $f != btrfs ]; then

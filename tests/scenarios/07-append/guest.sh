@@ -8,7 +8,7 @@
 SIZE_MIB=384 FREE_MIB=
 file=$there/log/journal.txt
 
-for f in ext4 ${DEEP:+xfs btrfs}; do
+for f in ext4 xfs btrfs; do
 	must new_pair $f
 	must mount_fs
 	mkdir $there/log

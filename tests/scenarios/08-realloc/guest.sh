@@ -8,7 +8,7 @@
 SIZE_MIB=384 FREE_MIB=24
 victim=$there/victim good=$there/good
 
-for f in ext4 ${DEEP:+xfs}; do
+for f in ext4 xfs; do
 	must new_pair $f
 	must mount_fs
 	dd if=/dev/urandom of=$victim bs=1M count=12 conv=fsync status=none

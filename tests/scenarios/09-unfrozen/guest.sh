@@ -8,7 +8,7 @@
 # shellcheck source=tests/scenarios/ways.sh
 . "$(dirname "$0")/../ways.sh"
 
-for f in xfs ${DEEP:+ext4}; do
+for f in xfs ext4; do
 	DIRTY=1 must history $f inplace 1 --no-freeze
 	result=$(try_way epoch)
 	like "$result" '"mounts":1,' "$f: control: without the guard it mounts"

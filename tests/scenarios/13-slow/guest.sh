@@ -36,7 +36,7 @@ epoch() {
 	"$DMDELTA" checkpoint v --label day-"$e" >/dev/null
 }
 
-for f in ext4 ${DEEP:+xfs btrfs}; do
+for f in ext4 xfs btrfs; do
 	must new_pair $f
 	must mount_fs
 	must setup

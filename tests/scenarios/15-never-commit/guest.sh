@@ -20,7 +20,7 @@ activate() {
 }
 deactivate() { umount_fs; close_pair; }
 
-for f in ext4 ${DEEP:+xfs btrfs}; do
+for f in ext4 xfs btrfs; do
 	must new_pair "$f"
 	must mount_fs
 	mkdir -p $there/usr/{bin,lib}
