@@ -86,7 +86,7 @@ int cmd_cat(const struct cmd_line *line)
 	if (!code)
 		code = at_resolve(&at);
 	if (!code)
-		code = at_open(&at, cli_option(line, "volume"), NULL);
+		code = at_open(&at, cli_option(line, "volume"));
 	if (!code)
 		code = cat(&at);
 	at_close(&at);

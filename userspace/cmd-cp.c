@@ -130,7 +130,7 @@ int cmd_cp(const struct cmd_line *line)
 	if (!code)
 		code = at_resolve(&at);
 	if (!code)
-		code = at_open(&at, cli_option(line, "volume"), NULL);
+		code = at_open(&at, cli_option(line, "volume"));
 	if (!code)
 		code = cp(&at, line->argv[1], cli_option(line, "recursive"));
 	at_close(&at);

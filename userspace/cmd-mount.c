@@ -37,8 +37,7 @@ static int check_dir(const char *dir)
 	       fail(DR_EXIT_OPERATIONAL, dir, NULL, "not a directory");
 }
 
-static int mount_at(struct past_at *at, const struct cmd_line *line,
-		    const struct scratch_options *o)
+static int mount_at(struct past_at *at, const struct cmd_line *line)
 {
 	bool writable = cli_option(line, "writable");
 	unsigned int flags = PAST_NO_MOUNT | (writable ? PAST_WRITABLE : 0);
@@ -53,7 +52,7 @@ static int mount_at(struct past_at *at, const struct cmd_line *line,
 	code = rules_of(line, at->device, &recipe);
 	if (!code)
 		code = past_open(at->device, at->epoch, recipe.rule,
-				 recipe.nr_rules, o, flags, &at->past);
+				 recipe.nr_rules, flags, &at->past);
 	recipe_free(&recipe);
 	if (!code)
 		code = inside_pick(&at->past.inside,
@@ -75,18 +74,15 @@ static int mount_at(struct past_at *at, const struct cmd_line *line,
 
 int cmd_mount(const struct cmd_line *line)
 {
-	struct scratch_options o;
 	struct past_at at;
 	int code = at_parse(line->argv[0], false, &at);
 
-	if (!code)
-		code = scratch_options(line, &o);
 	if (!code)
 		code = check_dir(line->argv[1]);
 	if (!code)
 		code = at_resolve(&at);
 	if (!code)
-		code = mount_at(&at, line, &o);
+		code = mount_at(&at, line);
 	at_close(&at);
 	return code;
 }

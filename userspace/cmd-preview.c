@@ -130,11 +130,10 @@ static int open_result(struct preview *pv)
 	else
 		code = now_epoch(pv->name, &pv->now_epoch);
 	if (!code)
-		code = past_open(pv->name, pv->now_epoch, NULL, 0, NULL, 0,
-				 &pv->now);
+		code = past_open(pv->name, pv->now_epoch, NULL, 0, 0, &pv->now);
 	if (code)
 		return code;
-	code = past_open(pv->name, pv->now_epoch, r->rule, r->nr_rules, NULL,
+	code = past_open(pv->name, pv->now_epoch, r->rule, r->nr_rules,
 			 PAST_WRITABLE, &pv->result);
 	if (code) {
 		past_close(&pv->now);

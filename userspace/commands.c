@@ -64,6 +64,14 @@ const struct cmd_option global_options[] = {
 	{ .name = "mode", .arg = "mode", \
 	  .help = "files, blocks, or auto (default)" }
 
+/* Of every command that mounts an epoch (past/scratch.h) */
+#define OPTION_SCRATCH \
+	{ .name = "scratch", .arg = "place", \
+	  .help = "where scratch layers are kept: memory, a folder (/var/tmp), a new file" }
+#define OPTION_SCRATCH_SIZE \
+	{ .name = "scratch-size", .arg = "size", \
+	  .help = "room for each (default: the size of the device, if there is space)" }
+
 static const struct cmd_option no_options[] = { END };
 
 static const struct cmd_option format_options[] = {
@@ -121,6 +129,7 @@ static const struct cmd_option suspects_options[] = {
 	{ .name = "to", .arg = "epoch", .help = "last epoch to list" },
 	{ .name = "files",
 	  .help = "count the files that each epoch wrote to; takes longer" },
+	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
 	END
 };
 
@@ -134,6 +143,7 @@ static const struct cmd_option checkpoint_options[] = {
 static const struct cmd_option diff_options[] = {
 	{ .name = "files",
 	  .help = "list files and structures instead of ranges" },
+	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
 	END
 };
 
@@ -144,6 +154,7 @@ static const struct cmd_option plan_options[] = {
 	{ .name = "force", .help = "take what would be refused, too" },
 	{ .name = "output", .letter = 'o', .arg = "file", .many = true,
 	  .help = "write the recipe (.json) or a page to read (.html)" },
+	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
 	END
 };
 
@@ -156,6 +167,7 @@ static const struct cmd_option preview_options[] = {
 	{ .name = "force", .help = "take what would be refused, too" },
 	{ .name = "keep", .arg = "view",
 	  .help = "leave the result as the read-only device of this name" },
+	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
 	END
 };
 
@@ -169,6 +181,7 @@ static const struct cmd_option replay_options[] = {
 	{ .name = "force",
 	  .help = "take what would be refused, too" },
 	{ .name = "dry-run", .help = "only count what would be changed" },
+	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
 	END
 };
 
@@ -184,6 +197,7 @@ static const struct cmd_option recover_options[] = {
 	{ .name = "quarantine", .arg = "folder",
 	  .help = "where what the damage brought is moved to" },
 	{ .name = "dry-run", .help = "only show what would be done" },
+	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
 	END
 };
 
@@ -191,6 +205,16 @@ static const struct cmd_option recover_options[] = {
 	  .help = "which, if there are several: \"partition 2\", vg/lv, label, uuid" }
 #define OPTION_RECIPE { .name = "recipe", .arg = "file", \
 	  .help = "with the rules of this recipe on top" }
+
+static const struct cmd_option owner_options[] = {
+	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
+	END
+};
+
+static const struct cmd_option undo_options[] = {
+	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
+	END
+};
 
 static const struct cmd_option view_options[] = {
 	OPTION_RECIPE,
@@ -200,10 +224,7 @@ static const struct cmd_option view_options[] = {
 static const struct cmd_option mount_options[] = {
 	OPTION_VOLUME,
 	OPTION_RECIPE,
-	{ .name = "scratch", .arg = "place",
-	  .help = "where writes go: memory, a folder (default /var/tmp), a new file" },
-	{ .name = "scratch-size", .arg = "size",
-	  .help = "room for them (default: the size of the device, if there is space)" },
+	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
 	{ .name = "writable",
 	  .help = "mount read-write; what is written is lost at umount" },
 	END
@@ -211,6 +232,7 @@ static const struct cmd_option mount_options[] = {
 
 static const struct cmd_option at_options[] = {
 	OPTION_VOLUME,
+	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
 	END
 };
 
@@ -218,6 +240,7 @@ static const struct cmd_option cp_options[] = {
 	{ .name = "recursive", .letter = 'r',
 	  .help = "copy a folder and all that is in it" },
 	OPTION_VOLUME,
+	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
 	END
 };
 
@@ -321,7 +344,7 @@ const struct cmd commands[] = {
 		"first, as checkpoint does.",
 	},
 	.args = { ARG_NAME, { "start+len[@epoch]", WORD_OTHER, false, false } },
-	.options = no_options,
+	.options = owner_options,
 	.run = cmd_owner,
 }, {
 	.name = "view",
@@ -401,7 +424,7 @@ const struct cmd commands[] = {
 		"stays; else by a rollback.",
 	},
 	.args = { ARG_NAME },
-	.options = no_options,
+	.options = undo_options,
 	.run = cmd_undo,
 }, {
 	.name = "plan",

@@ -7,6 +7,14 @@
 #include "cli.h"
 #include "commands.h"
 #include "output.h"
+#include "past/scratch.h"
+
+static int run(const struct cmd_line *line)
+{
+	int code = scratch_options(line);
+
+	return code ? code : line->cmd->run(line);
+}
 
 int main(int argc, char **argv)
 {
@@ -22,7 +30,7 @@ int main(int argc, char **argv)
 		else if (line.help)
 			help_print(line.cmd);
 		else
-			code = line.cmd->run(&line);
+			code = run(&line);
 	}
 	code = out_finish(code);
 	cli_free(&line);

@@ -105,6 +105,26 @@ for command in "ls disk@%s:/" "mount disk@%s $tmp" "view disk %s w"; do
 done
 did_not_build
 
+# --- scratch layers ------------------------------------------------------------------
+
+# The device that the folder is on is said to be the one that is looked at.
+on=$(stat -c %Hd:%Ld "$tmp")
+for place in "$tmp" "$tmp/file"; do
+	fresh
+	says 8 "$place: it lies on disk: .*; choose a place on another disk, or --scratch memory" \
+		FAKE_DEVNO="$on" mount --scratch "$place" disk@1 "$tmp"
+	did_not_build
+	for command in "cat disk@1:/f" "ls disk@1:/" "cp disk@1:/f $tmp" "diff --files disk 1 2" \
+		       "plan --from 2 --to 2 disk" "preview --from 2 --to 2 disk" "owner disk 0+8@1"; do
+		fresh
+		# shellcheck disable=SC2086 # words
+		says 8 "it lies on disk" FAKE_DEVNO="$on" $command --scratch "$place"
+	done
+done
+fresh
+says 8 "/var/tmp: warning: it lies on disk: taking memory; --scratch names" \
+	FAKE_DEVNO="$(stat -c %Hd:%Ld /var/tmp)" cat disk@1:/f
+
 # --- views ----------------------------------------------------------------------------
 
 fresh

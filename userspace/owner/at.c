@@ -10,7 +10,7 @@ int owner_map_at(const char *device, uint32_t epoch, const struct range *ranges,
 		 size_t nr, struct owner_map *map)
 {
 	struct past past;
-	int code = past_open(device, epoch, NULL, 0, NULL, 0, &past);
+	int code = past_open(device, epoch, NULL, 0, 0, &past);
 	int closed;
 
 	if (!code)

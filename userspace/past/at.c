@@ -61,13 +61,12 @@ int at_resolve(struct past_at *at)
 					   &at->ref, &at->epoch);
 }
 
-int at_open(struct past_at *at, const char *volume,
-	    const struct scratch_options *o)
+int at_open(struct past_at *at, const char *volume)
 {
 	size_t nr;
 	int code;
 
-	code = past_open(at->device, at->epoch, NULL, 0, o, PAST_NO_MOUNT,
+	code = past_open(at->device, at->epoch, NULL, 0, PAST_NO_MOUNT,
 			 &at->past);
 	if (!code)
 		code = inside_pick(&at->past.inside, volume, at->word, &nr);

@@ -37,8 +37,7 @@ int at_parse(const char *word, bool with_path, struct past_at *at);
 int at_resolve(struct past_at *at);
 
 /* Mount the volume (inside_pick()) read-only for us. Return: exit code. */
-int at_open(struct past_at *at, const char *volume,
-	    const struct scratch_options *o);
+int at_open(struct past_at *at, const char *volume);
 void at_close(struct past_at *at);
 
 /**

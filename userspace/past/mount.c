@@ -239,17 +239,20 @@ static int open_volumes(struct past *p, unsigned int flags)
 }
 
 int past_open(const char *device, uint32_t epoch, const struct view_rule *rules,
-	      size_t nr, const struct scratch_options *o, unsigned int flags,
-	      struct past *p)
+	      size_t nr, unsigned int flags, struct past *p)
 {
 	char thing[DM_NAME_MAX + 16];
+	const char *where;
 	int code;
 
 	memset(p, 0, sizeof(*p));
 	p->scratch.layer.fd = -1;
-	code = view_open(device, epoch, rules, nr, NULL, &p->view);
+	p->view.layer.fd = -1;
+	code = scratch_place(device, &where);
 	if (!code)
-		code = scratch_open(p->view.node, o, &p->scratch);
+		code = view_open(device, epoch, rules, nr, NULL, &p->view);
+	if (!code)
+		code = scratch_open(p->view.node, where, &p->scratch);
 	if (!code)
 		code = open_volumes(p, flags);
 	/* Replaying a journal into too small a layer: that is the reason */

@@ -42,7 +42,6 @@ struct past {
 
 /**
  * past_open() - open an epoch, or an epoch with rules on top
- * @o: NULL: the defaults
  * @flags: PAST_...
  * @p: set in every case: past_close() is always fine
  *
@@ -50,8 +49,7 @@ struct past {
  * Return: exit code, has said why.
  */
 int past_open(const char *device, uint32_t epoch, const struct view_rule *rules,
-	      size_t nr, const struct scratch_options *o, unsigned int flags,
-	      struct past *p);
+	      size_t nr, unsigned int flags, struct past *p);
 int past_close(struct past *p);
 
 /**

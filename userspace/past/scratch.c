@@ -18,7 +18,9 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "device.h"
 #include "past/scratch.h"
+#include "rests.h"
 #include "tool.h"
 #include "volume.h"
 
@@ -29,7 +31,81 @@
 static const char remedy_size[] =
 	"give more with --scratch-size, or another place with --scratch";
 
+/* What the command line says */
+static struct {
+	const char *where;	/* NULL: nothing */
+	uint64_t bytes;		/* 0: nothing */
+} asked;
+
 /* --- where the copies lie ------------------------------------------------- */
+
+struct parts {
+	dev_t devs[3];		/* the device, its origin, its delta */
+	size_t nr;
+};
+
+/* "<origin> <delta> ...": by number, as the kernel says it */
+static int take_parts(uint64_t start, uint64_t sectors, const char *type,
+		      const char *params, void *arg)
+{
+	unsigned int major[2], minor[2];
+	struct parts *parts = arg;
+
+	(void)start;
+	(void)sectors;
+	if (!strcmp(type, DR_TARGET_NAME) &&
+	    sscanf(params, "%u:%u %u:%u", &major[0], &minor[0], &major[1],
+		   &minor[1]) == 4) {
+		parts->devs[parts->nr++] = makedev(major[0], minor[0]);
+		parts->devs[parts->nr++] = makedev(major[1], minor[1]);
+	}
+	return 1;
+}
+
+/* The folder that a file which is not there yet will be in; allocated */
+static char *folder_of(const char *where)
+{
+	const char *slash = strrchr(where, '/');
+	struct stat st;
+
+	if (!stat(where, &st))
+		return strdup(where);
+	return slash ? strndup(where, slash > where ? slash - where : 1) :
+	       strdup(".");
+}
+
+int scratch_place(const char *device, const char **where)
+{
+	static bool said;
+	struct mapper_info info;
+	struct parts parts = { .nr = 1 };
+	char *folder;
+	bool rests;
+
+	*where = asked.where ? asked.where : SCRATCH_DIR;
+	if (!strcmp(*where, SCRATCH_MEMORY) || mapper_info(device, &info))
+		return DR_EXIT_OK;
+	parts.devs[0] = info.devno;
+	mapper_table(device, take_parts, &parts);
+	folder = folder_of(*where);
+	if (!folder)
+		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	rests = rests_on(folder, parts.devs, parts.nr);
+	free(folder);
+	if (!rests)
+		return DR_EXIT_OK;
+	if (asked.where)
+		return fail(DR_EXIT_OPERATIONAL, *where,
+			    "choose a place on another disk, or --scratch memory",
+			    "it lies on %s: nothing may be written there now",
+			    device);
+	if (!said)
+		warn(SCRATCH_DIR, "it lies on %s: taking memory; --scratch names another place",
+		     device);
+	said = true;
+	*where = SCRATCH_MEMORY;
+	return DR_EXIT_OK;
+}
 
 /* A file that nobody else can see; where the file system has none such, one
  * that is there for a moment.
@@ -191,10 +267,8 @@ static int make_layer(const struct volume *lower, dev_t cow, struct scratch *s)
 	return DR_EXIT_OK;
 }
 
-int scratch_open(const char *lower, const struct scratch_options *o,
-		 struct scratch *s)
+int scratch_open(const char *lower, const char *where, struct scratch *s)
 {
-	const char *where = o && o->where ? o->where : SCRATCH_DIR;
 	int file = -1, loop = -1, code;
 	struct volume volume;
 	dev_t cow;
@@ -204,7 +278,7 @@ int scratch_open(const char *lower, const struct scratch_options *o,
 	code = volume_open(&volume, lower, VOLUME_READ);
 	if (code)
 		return code;
-	code = make_file(where, o ? o->bytes : 0, volume.bytes, &file);
+	code = make_file(where, asked.bytes, volume.bytes, &file);
 	if (!code)
 		code = attach(file, &loop, &cow);
 	if (!code)
@@ -260,18 +334,17 @@ int scratch_check(const struct scratch *s, const char *thing)
 		    "the scratch layer is full");
 }
 
-int scratch_options(const struct cmd_line *line, struct scratch_options *o)
+int scratch_options(const struct cmd_line *line)
 {
 	const char *word = cli_option(line, "scratch-size"), *problem;
 
-	o->where = cli_option(line, "scratch");
-	o->bytes = 0;
+	asked.where = cli_option(line, "scratch");
 	if (!word)
 		return DR_EXIT_OK;
-	problem = parse_size(word, 1, &o->bytes);
+	problem = parse_size(word, 1, &asked.bytes);
 	if (problem)
 		return fail_usage("--scratch-size", "%s", problem);
-	if (o->bytes < MIN_BYTES)
+	if (asked.bytes < MIN_BYTES)
 		return fail_usage("--scratch-size", "less than 1 MiB");
 	return DR_EXIT_OK;
 }

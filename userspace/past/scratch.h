@@ -16,11 +16,6 @@
 #define SCRATCH_MEMORY	"memory"
 #define SCRATCH_DIR	"/var/tmp"	/* the default */
 
-struct scratch_options {
-	const char *where;	/* NULL, SCRATCH_MEMORY, a folder, a new file */
-	uint64_t bytes;		/* 0: see scratch_open() */
-};
-
 struct scratch {
 	char name[DM_NAME_MAX + 1];
 	char node[PATH_MAX];
@@ -28,17 +23,37 @@ struct scratch {
 };
 
 /**
+ * scratch_options() - take --scratch and --scratch-size
+ *
+ * They hold for all layers that the command makes. Where they are not given:
+ * in SCRATCH_DIR, and as large as the device below, but at most half of what is
+ * free where the file lies, or a quarter of the memory. The file is sparse: it
+ * takes what is written.
+ * Return: exit code, has said why.
+ */
+struct cmd_line;
+int scratch_options(const struct cmd_line *line);
+
+/**
+ * scratch_place() - where layers above epochs of @device are to be kept
+ * @device: the live one
+ * @where: SCRATCH_MEMORY, a folder, or a file that is not there yet
+ *
+ * Never on the device itself or on what it consists of: it may be full, or be
+ * suspended while it waits for us. Memory then, or a refusal if it was asked
+ * for. Return: exit code, has said why.
+ */
+int scratch_place(const char *device, const char **where);
+
+/**
  * scratch_open() - make a writable layer
  * @lower: node of the device below, which has to be read-only or unused
- * @o: NULL: the defaults. The size is that of @lower, but at most half of
- *     what is free where the file lies, or a quarter of the memory. The file
- *     is sparse: it takes what is written.
+ * @where: as scratch_place() says
  * @s: set in every case: scratch_close() is always fine
  *
  * Return: exit code, has said why.
  */
-int scratch_open(const char *lower, const struct scratch_options *o,
-		 struct scratch *s);
+int scratch_open(const char *lower, const char *where, struct scratch *s);
 int scratch_close(struct scratch *s);
 
 /**
@@ -53,9 +68,5 @@ int scratch_status(const char *name, bool *invalid, uint64_t *used_sectors,
 
 /* Say that it has overflowed, if it has. Return: exit code. */
 int scratch_check(const struct scratch *s, const char *thing);
-
-/* The options --scratch and --scratch-size. Return: exit code. */
-struct cmd_line;
-int scratch_options(const struct cmd_line *line, struct scratch_options *o);
 
 #endif

@@ -230,12 +230,10 @@ static int check_selectors(const struct work *w)
 static int open_past(struct work *w)
 {
 	struct run *run = w->run;
-	int code = past_open(run->device, run->base, NULL, 0, NULL, 0,
-			     &w->base);
+	int code = past_open(run->device, run->base, NULL, 0, 0, &w->base);
 
 	if (!code)
-		code = past_open(run->device, run->to, NULL, 0, NULL, 0,
-				 &w->bad);
+		code = past_open(run->device, run->to, NULL, 0, 0, &w->bad);
 	if (!code)
 		code = changes_between(run->device, run->base, run->to,
 				       &w->changed, &w->nr_changed);

@@ -73,15 +73,15 @@ int sight_open(const char *device, const struct recipe *r, struct sight *s)
 	s->device = device;
 	code = device_status(device, &s->status);
 	if (!code)
-		code = past_open(device, r->base, NULL, 0, NULL, 0, &s->base);
+		code = past_open(device, r->base, NULL, 0, 0, &s->base);
 	if (code)
 		return code;
-	code = past_open(device, r->to, NULL, 0, NULL, 0, &s->bad);
+	code = past_open(device, r->to, NULL, 0, 0, &s->bad);
 	if (code) {
 		past_close(&s->base);
 		return code;
 	}
-	code = past_open(device, r->now, NULL, 0, NULL, 0, &s->now);
+	code = past_open(device, r->now, NULL, 0, 0, &s->now);
 	if (code) {
 		past_close(&s->bad);
 		past_close(&s->base);

@@ -144,6 +144,14 @@ refuses 8 'no such device' mount w@1 /mnt/old
 refuses 8 'there already' view v dirty v
 refuses 8 'no such volume; there are: device \(btrfs\)' mount v@dirty /mnt/old --volume vg/lv
 refuses 8 'No such file' mount v@dirty /mnt/old --scratch /nosuch/file
+refuses 8 '/mnt/live: it lies on v: ' mount v@dirty /mnt/old --scratch /mnt/live
+refuses 8 '/mnt/live/new: it lies on v: ' mount v@dirty /mnt/old --scratch /mnt/live/new
+truncate -s 40M /mnt/live/image && mkfs.ext4 -q /mnt/live/image && mount -o loop /mnt/live/image /mnt/too
+refuses 8 '/mnt/too: it lies on v: ' cat v@dirty:/synced --scratch /mnt/too
+mkdir -m 1777 /mnt/too/tmp && mount --bind /mnt/too/tmp /var/tmp
+is "$(dmdelta cat v@dirty:/synced 2>err)" promised "the default on the device itself: memory"
+like "$(cat err)" 'warning: it lies on v: taking memory' "... with a warning"
+umount /var/tmp /mnt/too && rm /mnt/live/image
 echo mine >mine
 refuses 8 'there already' mount v@dirty /mnt/old --scratch mine
 is "$(cat mine)" mine "... and the file is left alone"
