@@ -46,6 +46,7 @@ int cmd_recover(const struct cmd_line *line)
 		.volume = cli_option(line, "volume"),
 		.beside = cli_option(line, "beside"),
 		.dry_run = cli_option(line, "dry-run"),
+		.force = cli_option(line, "force"),
 		.quarantine = cli_option(line, "quarantine"),
 	};
 	struct device_status status;

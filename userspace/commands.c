@@ -196,6 +196,7 @@ static const struct cmd_option recover_options[] = {
 	  .help = "put the old copy beside what was changed later" },
 	{ .name = "quarantine", .arg = "folder",
 	  .help = "where what the damage brought is moved to" },
+	{ .name = "force", .help = "even if there seems to be too little space" },
 	{ .name = "dry-run", .help = "only show what would be done" },
 	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
 	END

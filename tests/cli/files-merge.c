@@ -6,6 +6,7 @@
  *   files-merge [OPTION...] BASE BAD NOW
  *	--path, --not-path, --uid, --newer, --older VALUE
  *	--beside, --quarantine DIR, --epoch N, --dry-run
+ *	--force: do not look whether there is room
  *	--between COMMAND: run it after the plan is made
  *	--find: only say, by the exit status, whether each --path names anything
  */
@@ -36,6 +37,7 @@ static const struct option options[] = {
 	{ "newer", required_argument, NULL, 'n' },
 	{ "older", required_argument, NULL, 'o' },
 	{ "beside", no_argument, NULL, 'b' },
+	{ "force", no_argument, NULL, 'F' },
 	{ "quarantine", required_argument, NULL, 'q' },
 	{ "epoch", required_argument, NULL, 'e' },
 	{ "between", required_argument, NULL, 'c' },
@@ -64,6 +66,9 @@ static void take(int c)
 		break;
 	case 'b':
 		apply.beside = true;
+		break;
+	case 'F':
+		apply.force = true;
 		break;
 	case 'q':
 		apply.quarantine = optarg;

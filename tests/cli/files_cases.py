@@ -621,6 +621,41 @@ def killed():
            *problems[:40])
 
 
+def full():
+    """No space at a system call that takes some; then run again"""
+    base, bad = TREE
+    want = {**base, b"s2": GOOD, b"b/s3": GOOD}
+    spoilt = {**bad, b"s2": BAD}
+    problems, nr = [], 0
+    for call in ("pwrite64", "linkat", "renameat2", "mkdirat", "symlinkat",
+                 "fsync", "setxattr"):
+        for n in range(1, 40):
+            for tree, spec, names in zip(TREES, (base, bad, bad), LINKS):
+                build(tree, spec, names)
+            code, _, err = merge(wrap=(
+                "strace", "-f", "-o", "/dev/null", "-E",
+                "ASAN_OPTIONS=detect_leaks=0", "-e", f"trace={call}", "-e",
+                f"inject={call}:error=ENOSPC:when={n}"))
+            if not code:
+                break
+            nr += 1
+            if code != 8 or "; free some space there" not in err:
+                problems.append(f"{call} {n}: exit {code}: {err}")
+            for path, node in snapshot(b"now").items():
+                whole = [t[path].content for t in (want, spoilt)
+                         if path in t and t[path].type == node.type]
+                if node.content not in whole:
+                    problems.append(f"{call} {n}: {path} is {node}")
+            again, _, err = merge()
+            got = snapshot(b"now", with_flags=True)
+            problems += [f"{call} {n}: {p}" for p in differences(got, want)]
+            if again:
+                problems.append(f"{call} {n}: again: exit {again}: {err}")
+    result(not problems and nr > 10,
+           f"no space at {nr} places: nothing half written, the next run "
+           "goes on", *problems[:40])
+
+
 def out_of_space():
     """A file system of our own, too small"""
     where = TMP + b"/small"
@@ -630,18 +665,32 @@ def out_of_space():
     build(b"bad", {})
     script = b"""
         mount -t tmpfs -o size=2m none "$1/small" || exit 77
-        "$1/files-merge" "$1/base" "$1/bad" "$1/small" >/dev/null 2>"$1/err"
-        echo $? $(ls "$1/small" | wc -l) "$(cat "$1/err")"
+        for force in "" --force; do
+            "$1/files-merge" $force "$1/base" "$1/bad" "$1/small" >/dev/null \\
+                2>"$1/err"
+            echo $? $(ls "$1/small" | wc -l) "$(cat "$1/err")"
+        done
+        cmp "$1/small/1" "$1/base/1" && rm -r "$1/small"/*
+        truncate -s 1500000 "$1/small/f" "$1/base/f" "$1/bad/f"
+        for f in bad small; do tr "\\0" b <"$1/small/f" >"$1/$f/g"; done
+        rm "$1"/*/f "$1/base"/?* "$1/bad"/1*
+        tr b g <"$1/bad/g" >"$1/base/g"
+        "$1/files-merge" "$1/base" "$1/bad" "$1/small" 2>&1
     """
     out = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", TMP],
                          stdout=subprocess.PIPE).stdout.decode()
     if out:
-        result(out.startswith("8 0 ") and "free some space" in out,
+        first, forced, *last = out.split("\n")
+        result(first.startswith("8 0 ") and "nothing was changed" in first,
                "too little space: said before anything is changed", out)
+        result(forced.startswith("8 ") and "free some space there" in forced
+               and not forced.startswith("8 0 "),
+               "... but tried with --force", out)
+        result("up to" in " ".join(last), "a file has to be there twice", out)
 
 
 def cases():
     for part in (table, attributes, types, directories, links, names, sizes,
                  selectors, patterns, beside, quarantine, races, at_work, in_use,
-                 out_of_space, killed):
+                 out_of_space, full, killed):
         part()

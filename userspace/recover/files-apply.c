@@ -28,6 +28,8 @@
 #include "files-write.h"
 #include "output.h"
 
+#define ITEM_BYTES	512u	/* of a name and an inode, on the average */
+
 /* --- the directory that is worked in ---------------------------------------- */
 
 void dir_leave(struct applier *a)
@@ -420,20 +422,31 @@ static int by_time_path(const void *a, const void *b)
 		      ((const struct files_times *)b)->path);
 }
 
-static int check_space(const struct applier *a, const char *now_dir)
+uint64_t files_plan_changes(const struct files_plan *plan)
 {
-	char need[32], have[32];
+	return plan->nr - plan->count[FILES_MIXED] - plan->count[FILES_DONE];
+}
+
+int files_plan_check_space(const struct files_plan *plan, const char *now_dir,
+			   const char *thing)
+{
+	uint64_t changes = files_plan_changes(plan), need, have;
+	char need_text[32], have_text[32];
 	struct statvfs st;
 
-	if (fstatvfs(a->now_root, &st))
-		return fail_errno(now_dir, "free space", -errno);
-	if (a->plan->need_bytes <= (uint64_t)st.f_bfree * st.f_frsize)
+	if (!changes)
 		return DR_EXIT_OK;
-	return fail(DR_EXIT_OPERATIONAL, now_dir, "free some space, or select fewer files",
-		    "%s are needed, %s are free; nothing was changed",
-		    out_size(a->plan->need_bytes, need, sizeof(need)),
-		    out_size((uint64_t)st.f_bfree * st.f_frsize, have,
-			     sizeof(have)));
+	if (statvfs(now_dir, &st))
+		return fail_errno(thing, "free space", -errno);
+	need = plan->need_bytes + plan->largest_bytes + changes * ITEM_BYTES;
+	have = (uint64_t)st.f_bfree * st.f_frsize;
+	if (need <= have)
+		return DR_EXIT_OK;
+	return fail(DR_EXIT_OPERATIONAL, thing,
+		    "free some space, or select fewer files; --force tries it",
+		    "up to %s are needed, %s are free; nothing was changed",
+		    out_size(need, need_text, sizeof(need_text)),
+		    out_size(have, have_text, sizeof(have_text)));
 }
 
 static int open_roots(struct applier *a, const char *base_dir,
@@ -450,7 +463,8 @@ static int open_roots(struct applier *a, const char *base_dir,
 		       fail(DR_EXIT_OPERATIONAL, now_dir, "wait for it",
 			    "another recovery is at work") :
 		       fail_errno(now_dir, "lock", -errno);
-	return check_space(a, now_dir);
+	return a->o->force ? DR_EXIT_OK :
+	       files_plan_check_space(a->plan, now_dir, now_dir);
 }
 
 static int prepare(struct applier *a)
@@ -512,7 +526,7 @@ static int say_end(const struct applier *a, const char *now_dir, int ret,
 			    nr_done, a->plan->nr);
 	if (ret == -ENOSPC || ret == -EDQUOT)
 		return fail(DR_EXIT_OPERATIONAL, now_dir,
-			    "free some space and run it again",
+			    "free some space there, or on the delta ('dmdelta status'), and run it again",
 			    "%s; %zu of %zu paths are done, the others untouched",
 			    strerror(-ret), nr_done, a->plan->nr);
 	if (ret)

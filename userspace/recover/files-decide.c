@@ -365,12 +365,16 @@ static void add_need(struct maker *m, const struct files_item *item,
 {
 	uint64_t bytes = base->blocks * 512;
 
+	if (item->action != FILES_RESTORE && item->action != FILES_BRING_BACK)
+		return;
+	m->plan->write_bytes += bytes;
+	if (bytes > m->plan->largest_bytes)
+		m->plan->largest_bytes = bytes;
 	if (item->action == FILES_RESTORE && S_ISREG(now->mode) &&
 	    now->nlink == 1)
 		bytes -= bytes < now->blocks * 512 ? bytes :
 			 now->blocks * 512;
-	if (item->action == FILES_RESTORE || item->action == FILES_BRING_BACK)
-		m->plan->need_bytes += bytes;
+	m->plan->need_bytes += bytes;
 }
 
 int decide(struct maker *m, struct place *place, const char *name,

@@ -87,7 +87,9 @@ struct files_plan {
 	uint64_t count[NR_FILES_ACTIONS], bytes[NR_FILES_ACTIONS];
 	uint64_t nr_paths;		/* looked at in base and bad */
 	uint64_t compared_bytes;	/* content read */
-	uint64_t need_bytes;		/* space that apply takes, at most */
+	uint64_t write_bytes;		/* content that apply writes */
+	uint64_t need_bytes;		/* by so much now grows in the end */
+	uint64_t largest_bytes;		/* one object, there twice for a moment */
 	struct files_leader *leader;
 	size_t nr_leaders;
 	/* Times of directories that nobody has touched since the damage */
@@ -121,10 +123,23 @@ int files_plan_make(const char *base_dir, const char *bad_dir,
 		    struct files_plan *plan);
 void files_plan_free(struct files_plan *plan);
 
+/* How many items apply changes something about */
+uint64_t files_plan_changes(const struct files_plan *plan);
+
+/**
+ * files_plan_check_space() - has the file system of @now_dir room for it?
+ * @thing: for messages
+ *
+ * Return: exit code, has said why.
+ */
+int files_plan_check_space(const struct files_plan *plan, const char *now_dir,
+			   const char *thing);
+
 struct files_apply_options {
 	/* In the names that are made up: before-<epoch>, quarantine-<epoch> */
 	uint32_t epoch;
 	bool beside;		/* put base's copy beside what is mixed */
+	bool force;		/* even if there seems to be no room for it */
 	const char *quarantine;	/* folder; NULL: in the root of now */
 	/* An item is through; may be NULL */
 	void (*each)(const struct files_plan *plan, size_t nr_done, void *arg);
@@ -144,8 +159,9 @@ struct files_result {
  * files_plan_apply() - do it
  *
  * Items that turn out to be mixed only now are changed to that in @plan.
- * Return: exit code, has said why. DR_EXIT_CANCELLED and errors leave each
- * path as planned or untouched; plan and apply again continue.
+ * Return: exit code, has said why. DR_EXIT_CANCELLED and errors, want of space
+ * included, leave each path as planned or untouched; plan and apply again
+ * continue.
  */
 int files_plan_apply(struct files_plan *plan, const char *base_dir,
 		     const char *now_dir, const struct files_apply_options *o,

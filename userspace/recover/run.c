@@ -21,6 +21,7 @@
 #include "past/mount.h"
 #include "recover/files-find.h"
 #include "recover/recipe.h"
+#include "recover/room.h"
 #include "recover/run.h"
 
 /* One volume: its three trees and what becomes of it */
@@ -294,6 +295,29 @@ static int plan_all(struct work *w)
 	return code;
 }
 
+/*
+ * All at once, before the first of them is begun: on the delta, and in each
+ * file system.
+ */
+static int check_room(const struct work *w)
+{
+	uint64_t content = 0, changes = 0;
+	int code = DR_EXIT_OK;
+	size_t i;
+
+	for (i = 0; !code && i < w->nr; i++) {
+		const struct part *part = &w->part[i];
+
+		content += part->plan.write_bytes;
+		changes += files_plan_changes(&part->plan);
+		code = files_plan_check_space(&part->plan, part->live->dir,
+					      part->live->where ?
+					      part->live->where :
+					      part->live->vol->what);
+	}
+	return code ? code : room_check(w->run->device, content, changes);
+}
+
 static bool anything(const struct files_plan *plan)
 {
 	size_t i;
@@ -325,7 +349,7 @@ static int apply_all(struct work *w)
 {
 	struct run *run = w->run;
 	struct files_apply_options o = {
-		.epoch = run->to, .beside = run->beside,
+		.epoch = run->to, .beside = run->beside, .force = run->force,
 		.quarantine = run->quarantine, .each = progress, .arg = w,
 	};
 	int code = DR_EXIT_OK, sealed = DR_EXIT_OK;
@@ -516,6 +540,8 @@ int run_files(struct run *run)
 		code = check_selectors(&w);
 	if (!code)
 		code = plan_all(&w);
+	if (!code && !run->dry_run && !run->force)
+		code = check_room(&w);
 	if (!code && !run->dry_run)
 		code = apply_all(&w);
 	if (w.nr && w.part[w.nr - 1].planned)

@@ -30,6 +30,7 @@ struct run {
 	const struct select *select;	/* or NULL */
 	const char *volume;	/* or NULL: all */
 	bool beside, dry_run;
+	bool force;		/* even if there seems to be no room */
 	const char *quarantine;
 	struct recipe *recipe;	/* becomes the note; or NULL */
 	/* results */

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * tool-room-test.c - is there room on the delta for a recovery?
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "recover/room.h"
+
+#define MIB	(1024u * 1024u)
+
+static void grows_with_what_is_written(void **state)
+{
+	uint64_t few = room_needed(10 * MIB, 100, 4096);
+
+	/* content and something for metadata, but no multiple of it */
+	assert_true(few > 10 * MIB && few < 20 * MIB);
+	assert_true(room_needed(20 * MIB, 100, 4096) == few + 10 * MIB);
+	assert_true(room_needed(10 * MIB, 101, 4096) > few);
+}
+
+/* Each piece may end within a block; a journal is no longer than it is. */
+static void blocks_and_journal(void **state)
+{
+	uint64_t many = room_needed(0, 1000000, 4096);
+
+	assert_true(room_needed(MIB, 256, 65536) >= 256 * 61440 + MIB);
+	assert_true(many < 1000000ull * 600 + 80 * MIB);
+}
+
+static void free_is_less_than_the_rest(void **state)
+{
+	struct device_status s = { .used = 100, .total = 1000, .reserve = 60 };
+
+	assert_int_equal(room_free(&s), 840 * 4096);
+	s.used = 950;
+	assert_int_equal(room_free(&s), 0);
+	s.used = UINT32_MAX;
+	assert_int_equal(room_free(&s), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(grows_with_what_is_written),
+		cmocka_unit_test(blocks_and_journal),
+		cmocka_unit_test(free_is_less_than_the_rest),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * room.c - see room.h. What a file system writes beside the content cannot be
+ * known before; the figures are for ext4, which writes the most of it twice.
+ */
+#include <stdio.h>
+
+#include "cli.h"
+#include "output.h"
+#include "parse.h"
+#include "recover/room.h"
+
+#define FS_BLOCK	4096u
+#define ITEM_BYTES	512u		/* its inode and its name */
+#define ITEM_LOG_BYTES	(32u * 1024)	/* its transaction in the journal */
+#define LOG_BYTES	(64u * 1024 * 1024)	/* which begins anew then */
+#define FIXED_BYTES	(1024u * 1024)	/* superblocks, bitmaps, the label */
+
+uint64_t room_needed(uint64_t content, uint64_t items, uint64_t block)
+{
+	uint64_t log = items < LOG_BYTES / ITEM_LOG_BYTES ?
+		       items * ITEM_LOG_BYTES : LOG_BYTES;
+
+	/* Where a piece ends within a block of ours, it takes the whole. */
+	if (block > FS_BLOCK)
+		content += items * (block - FS_BLOCK);
+	return content + items * ITEM_BYTES + log + FIXED_BYTES;
+}
+
+uint64_t room_free(const struct device_status *status)
+{
+	uint64_t taken = status->used + status->reserve;
+
+	return status->total > taken ?
+	       (status->total - taken) * UNIT_BLOCK_BYTES : 0;
+}
+
+int room_check(const char *device, uint64_t content, uint64_t items)
+{
+	struct device_status status;
+	char need_text[32], have_text[32];
+	uint64_t need, have;
+	int code = device_status(device, &status);
+
+	if (code || !items)
+		return code;
+	need = room_needed(content, items, status.block_sectors *
+			   SECTOR_BYTES);
+	have = room_free(&status);
+	if (need <= have)
+		return DR_EXIT_OK;
+	return fail(DR_EXIT_OPERATIONAL, device,
+		    "'dmdelta drop' an epoch, enlarge the delta, or select fewer files; --force tries it",
+		    "up to %s are needed on the delta, %s are free; nothing was changed",
+		    out_size(need, need_text, sizeof(need_text)),
+		    out_size(have, have_text, sizeof(have_text)));
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * room.h - is there room on the delta for what a recovery of files writes?
+ *
+ * Nothing that it writes replaces anything there: the epoch before keeps all
+ * that it overwrites.
+ */
+#ifndef DR_ROOM_H
+#define DR_ROOM_H
+
+#include <stdint.h>
+
+#include "device.h"
+
+/**
+ * room_needed() - an upper bound for common cases, in bytes
+ * @content: bytes of content, in whole blocks of the file system
+ * @items: objects that are made, changed or moved
+ * @block: unit of mapping in bytes
+ */
+uint64_t room_needed(uint64_t content, uint64_t items, uint64_t block);
+
+/* What data may still take on the delta */
+uint64_t room_free(const struct device_status *status);
+
+/* Refuse what does not fit. Return: exit code, has said why. */
+int room_check(const char *device, uint64_t content, uint64_t items);
+
+#endif
