@@ -10,7 +10,9 @@
  * While the device is in use, or when anything was written since, it is taken
  * back as it was made, by a merge of files, so that later work stays; this
  * leaves an epoch of the same kind. Otherwise nothing can be lost by a
- * rollback to the checkpoint, which is exact.
+ * rollback to the checkpoint, which is exact. One that was interrupted has no
+ * epoch of its own yet (recover/begun.h): all that was written since counts as
+ * its work, and must be meant.
  */
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +21,7 @@
 #include "commands.h"
 #include "epochs.h"
 #include "output.h"
+#include "recover/begun.h"
 #include "recover/run.h"
 #include "switch.h"
 
@@ -35,7 +38,8 @@ static const struct out_column columns[] = {
 struct last {
 	uint32_t id, back;	/* the epoch it made, the state before */
 	char how[16];
-	bool files;		/* a recovery of files */
+	bool files;		/* a recovery of files ... */
+	bool interrupted;	/* ... that never came to its end */
 	bool dropped;		/* the state before is gone */
 	uint64_t blocks;	/* written since */
 };
@@ -52,14 +56,16 @@ static bool made_by_switch(const struct epoch *e)
  * what it put there itself is not counted, it can be made again. A recovery
  * of files is itself the epoch that holds what it wrote.
  */
-static const struct epoch *find_last(const struct epochs *epochs,
+static const struct epoch *find_last(const char *name,
+				     const struct epochs *epochs,
 				     uint64_t head_blocks, struct last *last)
 {
 	const struct epoch *e = epochs_head(epochs);
 
 	last->blocks = head_blocks;
 	for (; e; e = epochs_parent(epochs, e)) {
-		last->files = run_made(e);
+		last->interrupted = begun_in(name, epochs, e);
+		last->files = last->interrupted || run_made(e);
 		if (last->files)
 			return e;
 		if (!epoch_is(e->state, DR_STATE_HEAD))
@@ -83,7 +89,7 @@ static int look(const char *name, struct device_status *status,
 		code = epochs_load(name, &epochs);
 	if (code)
 		return code;
-	e = find_last(&epochs, status->head_blocks, last);
+	e = find_last(name, &epochs, status->head_blocks, last);
 	if (e) {
 		last->id = e->id;
 		last->back = last->files ? e->parent : e->prev;
@@ -111,7 +117,7 @@ static int check(const char *name, const struct last *last)
 	return DR_EXIT_OK;
 }
 
-static int by_files(const char *name, const struct last *last)
+static int by_files(const char *name, const struct last *last, bool force)
 {
 	struct run run = {
 		.device = name, .word = RUN_UNDO, .from = last->id,
@@ -119,6 +125,11 @@ static int by_files(const char *name, const struct last *last)
 	};
 	int code = check(name, last);
 
+	if (!code && last->interrupted && !force)
+		code = fail(DR_EXIT_UNCORRECTED, name,
+			    "run the same recover again to finish it first; --force takes all of that back",
+			    "a recovery was interrupted: what else was written in epoch %u counts as its work",
+			    last->id);
 	return code ? code : run_files(&run);
 }
 
@@ -146,6 +157,7 @@ int cmd_undo(const struct cmd_line *line)
 	struct device_status status;
 	struct last last;
 	struct switcher sw;
+	bool force = cli_option(line, "force");
 	const char *name;
 	int code = device_name(line->argv[0], &name);
 
@@ -153,8 +165,9 @@ int cmd_undo(const struct cmd_line *line)
 		code = look(name, &status, &last);
 	if (code)
 		return code;
-	if (last.files && (last.blocks || status.info.open_count))
-		return by_files(name, &last);
+	if (last.interrupted ||
+	    (last.files && (last.blocks || status.info.open_count)))
+		return by_files(name, &last, force);
 	code = switch_open(&sw, name);
 	if (code)
 		return code;
@@ -162,6 +175,12 @@ int cmd_undo(const struct cmd_line *line)
 	code = look(name, &status, &last);
 	if (!code)
 		code = check(name, &last);
+	if (!code && last.blocks && !force)
+		code = fail(DR_EXIT_UNCORRECTED, name,
+			    "--force leaves them behind, as a branch that undo returns to",
+			    "%llu blocks were written since, up to epoch %llu",
+			    (unsigned long long)last.blocks,
+			    (unsigned long long)status.head);
 	if (!code)
 		code = by_rollback(&sw, &last, &status);
 	switch_close(&sw);

@@ -213,6 +213,8 @@ static const struct cmd_option owner_options[] = {
 };
 
 static const struct cmd_option undo_options[] = {
+	{ .name = "force",
+	  .help = "leave behind what was written since a rollback or replay" },
 	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
 	END
 };
@@ -419,10 +421,12 @@ const struct cmd commands[] = {
 	.summary = "take back the last rollback, replay or recovery",
 	.text = {
 		"Returns to the state before it; undo of an undo does it",
-		"again. Rollback and replay: the device must not be in use. A",
+		"again. Rollback and replay: the device must not be in use, and",
+		"what was written since is left behind, with --force alone. A",
 		"recovery of files is taken back file by file while the device",
 		"is in use or when anything was written since, so that this",
-		"stays; else by a rollback.",
+		"stays; else by a rollback. Exit status 4: something was",
+		"written since.",
 	},
 	.args = { ARG_NAME },
 	.options = undo_options,

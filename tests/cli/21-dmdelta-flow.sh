@@ -124,14 +124,18 @@ run 8 undo disk && says 'no rollback or replay led to the head'
 result $? "nothing to undo"
 run 0 rollback disk 1
 run 0 checkpoint disk --no-freeze
-run 0 --json undo disk && json "d['epoch'] == 4 and d['undone'] == 'rollback' and d['undone_epoch'] == 5 and d['left_blocks'] == 10 and d['head'] == 7" &&
+run 4 undo disk && says 'disk: 10 blocks were written since, up to epoch 6; --force leaves them behind' &&
+	! grep -q '^rollback 4' "$FAKE/log"
+result $? "undo of a rollback, over a checkpoint: says before what would be left behind"
+run 0 --json undo disk --force && json "d['epoch'] == 4 and d['undone'] == 'rollback' and d['undone_epoch'] == 5 and d['left_blocks'] == 10 and d['head'] == 7" &&
 	says '10 blocks written since stay behind'
-result $? "undo of a rollback, over a checkpoint"
-run 0 --json undo disk && json "d['epoch'] == 6 and d['undone_epoch'] == 7 and d['head'] == 8"
+result $? "... and with --force afterwards"
+run 0 --json undo disk --force && json "d['epoch'] == 6 and d['undone_epoch'] == 7 and d['head'] == 8"
 result $? "undo of the undo"
 fresh
 run 0 replay disk --from 2 --to 2 --range 0+8
-run 0 --json undo disk && json "d['epoch'] == 4 and d['undone'] == 'replay' and d['left_blocks'] == 5"
+run 4 undo disk && says '5 blocks were written since'
+run 0 --json undo disk --force && json "d['epoch'] == 4 and d['undone'] == 'replay' and d['left_blocks'] == 5"
 result $? "undo of a replay"
 # recovered LABEL: epoch 4 is what a recovery of files made, the head is empty
 recovered() {
@@ -145,6 +149,27 @@ recovered recover-2-2-3
 run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9" --json undo disk && json "d['epoch'] == 3 and d['undone'] == 'recover' and d['undone_epoch'] == 4 and d['left_blocks'] == 0" &&
 	grep -qx 'rollback 3' "$FAKE/log"
 result $? "undo of a recovery of files that nothing was written after: a rollback"
+# begun EPOCH NOW: the note that a recovery of files leaves when it begins
+begun() {
+	printf '{"format":"dmdelta-recipe","mode":"files","epochs":{"now":%d}}' "$2" |
+		od -An -v -tx1 | tr -d ' \n' >"$FAKE/note-$1"
+}
+recovered -
+begun 3 3
+run 4 undo disk && says 'disk: a recovery was interrupted: .* epoch 4 counts as its work; run the same recover again' &&
+	! grep -qE 'rollback|checkpoint' "$FAKE/log"
+result $? "undo of a recovery of files that was interrupted: not without --force"
+recovered recover-2-2-3
+begun 3 3
+run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9" undo disk && grep -qx 'rollback 3' "$FAKE/log"
+result $? "... nor is one with a label interrupted"
+for note in '2' 'junk' '{"format":"dmdelta-recipe"}' '[]' '{"format":"dmdelta-recipe","mode":"files","epochs":[3]}'; do
+	recovered -
+	begun 3 2
+	[ "$note" = 2 ] || printf %s "$note" | od -An -v -tx1 | tr -d ' \n' >"$FAKE/note-3"
+	run 8 undo disk && says 'no rollback or replay led to the head' && ! says 'note'
+	result $? "another note is none of an interrupted recovery: $note"
+done
 recovered recover-2-2-2
 run 8 undo disk && says 'no rollback or replay led to the head'
 result $? "a label that names another parent is none of ours"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# timeout=300
+# timeout=600
 #
 # The three-way merge of files over plain directories: see files.py. Needs
 # root (owners, devices, flags).

@@ -116,7 +116,7 @@ claim "but all 120 orders since are gone" [ "$(lacks orders)" = 120 ]
 measure rollback
 say ""
 show 'umount /vault'
-show 'dmdelta undo vault'
+show 'dmdelta undo vault --force'
 open_vault
 look
 claim "everything since tuesday is back, bad and good" \

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <json-c/json.h>
-
 #include "changes.h"
 #include "checkpoint.h"
 #include "cli.h"
@@ -19,6 +17,7 @@
 #include "owner/owner.h"
 #include "past/live.h"
 #include "past/mount.h"
+#include "recover/begun.h"
 #include "recover/files-find.h"
 #include "recover/recipe.h"
 #include "recover/room.h"
@@ -63,9 +62,12 @@ bool run_made(const struct epoch *e)
 
 /* --- checkpoints ------------------------------------------------------------------ */
 
-static int seal(struct run *run, const char *label, uint32_t *epoch)
+static int seal(struct run *run, const char *label, bool skip_empty,
+		uint32_t *epoch)
 {
-	struct checkpoint_options o = { .label = label, .skip_empty = !label };
+	struct checkpoint_options o = {
+		.label = label, .skip_empty = skip_empty,
+	};
 	struct device_status status;
 	struct checkpoint cp;
 	int code = device_status(run->device, &status);
@@ -83,10 +85,19 @@ static int seal(struct run *run, const char *label, uint32_t *epoch)
 	return DR_EXIT_OK;
 }
 
+/* The same one that was interrupted goes on from where it had started. */
 static int seal_before(struct run *run)
 {
-	int code = seal(run, NULL, &run->before);
+	int code = DR_EXIT_OK;
 
+	if (run->recipe && !run->dry_run)
+		code = begun_by(run->device, run->recipe, &run->before,
+				&run->begun);
+	if (!code && run->begun)
+		warn(run->device, "this recovery was interrupted after epoch %u: it goes on",
+		     run->before);
+	else if (!code)
+		code = seal(run, NULL, true, &run->before);
 	/* --to head, and nothing was written to it */
 	if (!code && run->to > run->before)
 		run->to = run->before;
@@ -98,24 +109,50 @@ static int seal_before(struct run *run)
 }
 
 /* So that it can be read, repeated and audited. */
-static void keep_recipe(struct run *run)
+static void keep_recipe(struct run *run, uint32_t epoch)
 {
-	struct recipe *r = run->recipe;
-	struct json_object *json;
-	const char *text;
+	char *text;
 
-	r->mode = RECIPE_FILES;
-	r->to = run->to;
-	r->now = run->before;
-	json = recipe_json(r);
-	text = json ? json_object_to_json_string_ext(json,
-						     JSON_C_TO_STRING_PLAIN) :
-		      NULL;
-	if (!text || strlen(text) > DR_NOTE_MAX ||
-	    note_set(run->device, run->after, text))
+	run->recipe->to = run->to;
+	text = begun_text(run->recipe, run->before);
+	if (!text || note_set(run->device, epoch, text))
 		warn(run->device, "epoch %u has no note of what was selected",
-		     run->after);
-	json_object_put(json);
+		     epoch);
+	free(text);
+}
+
+/*
+ * From now on things are changed. A checkpoint that has a note, as the one that
+ * another recovery has left, keeps it: then a new one is made.
+ */
+static int begin(struct run *run)
+{
+	const struct epoch *before;
+	struct epochs epochs;
+	int code;
+
+	if (!run->recipe || run->begun)
+		return DR_EXIT_OK;
+	code = epochs_load(run->device, &epochs);
+	if (code)
+		return code;
+	before = epochs_find(&epochs, run->before);
+	if (before && before->note_bytes)
+		code = seal(run, NULL, false, &run->before);
+	epochs_free(&epochs);
+	if (code)
+		return code;
+	keep_recipe(run, run->before);
+	run->begun = true;
+	return DR_EXIT_OK;
+}
+
+/* It has come to its end: label and note of the next epoch tell of it. */
+static void end(struct run *run)
+{
+	if (run->begun && note_set(run->device, run->before, ""))
+		warn(run->device, "epoch %u keeps its note of this",
+		     run->before);
 }
 
 static int seal_after(struct run *run)
@@ -125,9 +162,9 @@ static int seal_after(struct run *run)
 
 	snprintf(label, sizeof(label), "%s-%u-%u-%u", run->word, run->from,
 		 run->to, run->before);
-	code = seal(run, label, &run->after);
+	code = seal(run, label, false, &run->after);
 	if (!code && run->recipe)
-		keep_recipe(run);
+		keep_recipe(run, run->after);
 	return code;
 }
 
@@ -352,6 +389,7 @@ static int apply_all(struct work *w)
 		.epoch = run->to, .beside = run->beside, .force = run->force,
 		.quarantine = run->quarantine, .each = progress, .arg = w,
 	};
+	bool goes_on = run->begun;
 	int code = DR_EXIT_OK, sealed = DR_EXIT_OK;
 	size_t i;
 
@@ -361,6 +399,9 @@ static int apply_all(struct work *w)
 		if (!anything(&part->plan) &&
 		    !(run->beside && part->plan.count[FILES_MIXED]))
 			continue;
+		code = begin(run);
+		if (code)
+			break;
 		code = files_plan_apply(&part->plan, part->base->dir,
 					part->live->dir, &o, &part->result);
 		if (code == DR_EXIT_UNCORRECTED) {
@@ -372,11 +413,12 @@ static int apply_all(struct work *w)
 	 * Also what was done before an error must be easy to take back; the
 	 * signal that stopped us shall not stop this.
 	 */
-	if (was_done(w)) {
-		hold_signals();
+	hold_signals();
+	if (goes_on || was_done(w))
 		sealed = seal_after(run);
-		release_signals();
-	}
+	if (!sealed)
+		end(run);
+	release_signals();
 	return code ? code : sealed;
 }
 

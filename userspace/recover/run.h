@@ -5,8 +5,9 @@
  *
  *   1. The live file systems are opened (mounted for us alone if nobody has
  *      them), and a checkpoint is made: what undo returns to.
- *   2. base and bad are opened; for each volume a plan is made and applied.
- *   3. A second checkpoint seals what was done, with a label by which undo
+ *   2. base and bad are opened; for each volume a plan is made.
+ *   3. The checkpoint gets a note (begun.h), and the plans are applied.
+ *   4. A second checkpoint seals what was done, with a label by which undo
  *      finds it (run_label_parse()) and the recipe as its note.
  *
  * Both checkpoints freeze. Nobody is kept from writing in between: what they
@@ -37,6 +38,7 @@ struct run {
 	uint32_t before;	/* checkpoint that undo returns to */
 	uint32_t after;		/* what was done; 0: nothing was */
 	bool left;		/* something could not be looked at or done */
+	bool begun;		/* the checkpoint before has a note of it */
 };
 
 #define RUN_RECOVER	"recover"

@@ -199,13 +199,33 @@ exec 5<>/mnt/t/docs/25
 json_of 0 recover v --from "$spoilt" --to "$spoilt" --path /docs/25
 is "$(json j '$.files[0].action' '$.files[0].why' | xargs)" "mixed open for writing" "a file in use is kept"
 exec 5>&-
-strace -f -o /dev/null -e inject=renameat2:signal=KILL:when=3 \
-	"$DMDELTA" recover v --from "$spoilt" --to "$spoilt" >/dev/null 2>&1
-is $? 137 "killed in the middle"
+# killed CALL NTH: in a recovery of all that is spoilt
+killed() {
+	strace -f -o /dev/null -e inject="$1":signal=KILL:when="$2" \
+		"$DMDELTA" recover v --from "$spoilt" --to "$spoilt" >/dev/null 2>&1
+	is $? 137 "killed in the middle ($1)"
+}
+mine=$(tree /mnt/t)
+killed renameat2 3
 ok "... something is left to do" grep -q spoilt -r /mnt/t/docs
+refuses 4 'a recovery was interrupted' undo v
 json_of 0 recover v --from "$spoilt" --to "$spoilt"
-not_ok "the next run does it" grep -q spoilt -r /mnt/t/docs
+ok "the next run goes on" grep -q 'interrupted after epoch .*: it goes on' err
+not_ok "... and does it" grep -q spoilt -r /mnt/t/docs
 is "$(find /mnt/t -name '.dmdelta-tmp*')" "" "... and leaves nothing"
+not_ok "... nor a note of having begun" "$DMDELTA" show v "$(json j '$.before')" --recipe note
+json_of 0 undo v
+is "$(tree /mnt/t | sum)" "$(sum <<<"$mine")" "undo takes both parts back"
+killed syncfs 2 # the first one is the checkpoint's
+not_ok "... when all was done, but had no label" grep -q spoilt -r /mnt/t/docs
+json_of 0 recover v --from "$spoilt" --to "$spoilt"
+like "$("$DMDELTA" log v | head -n 3)" "recover-$spoilt-$spoilt-" "the next run labels it"
+json_of 0 undo v
+is "$(tree /mnt/t | sum)" "$(sum <<<"$mine")" "undo takes it back"
+killed renameat2 3
+json_of 0 undo v --force
+is "$(tree /mnt/t | sum)" "$(sum <<<"$mine")" "undo --force takes an interrupted one back"
+json_of 0 recover v --from "$spoilt" --to "$spoilt"
 umount /mnt/t
 ok "nothing is left mounted or mapped: close" "$DMDELTA" close v
 expect_sound "$delta"
