@@ -404,10 +404,31 @@ def quarantine():
     result(found == [shm + b"/d/f", shm + b"/p"] and st.st_uid == 6,
            "... is copied", found, st)
     shutil.rmtree(shm)
-    os.chmod(where, 0o777)
-    case("a quarantine that others can write to is refused", {}, bad, bad,
-         bad, None, "--quarantine", where, status=4)
+    both = {**bad, b"e": BAD}
+    for mode, uid, how in ((0o777, 0, "others can write to"),
+                           (0o711, 0, "others can enter"),
+                           (0o750, 0, "a group can enter"),
+                           (0o700, 7, "another user owns")):
+        os.chmod(where, mode)
+        os.chown(where, uid, 0)
+        case(f"a quarantine that {how} is refused, and nothing changed",
+             {b"e": GOOD}, both, both, both, None, "--quarantine", where,
+             status=8)
+    os.chown(where, 0, 0)
     os.chmod(where, 0o700)
+    case("... but none is needed without anything to move", {b"e": GOOD},
+         {b"e": BAD}, {b"e": BAD}, {b"e": GOOD}, None, "--quarantine",
+         where + b"/none")
+    case("a quarantine that is not there is refused", {}, bad, bad, bad, None,
+         "--quarantine", where + b"/none", status=8)
+    planted = Node("d", mode=0o755, uid=7)
+    build(b"base", {})
+    build(b"bad", bad)
+    build(b"now", {**bad, b".dmdelta-quarantine-7": planted})
+    code, _, err = merge()
+    got = snapshot(b"now")
+    result(code == 8 and got == bad and "others own the quarantine" in err,
+           "so is one in the root that somebody has prepared", code, got, err)
     # One that an attacker has prepared
     bad = {b"f": BAD}
     build(b"base", {})
@@ -415,7 +436,7 @@ def quarantine():
     build(b"now", {**bad, b"t": D, b".dmdelta-quarantine-7": L(b"t")})
     code, _, _ = merge()
     got = snapshot(b"now", skip=None)
-    result(code == 4 and got[b"f"] == BAD and b"t/f" not in got,
+    result(code == 8 and got[b"f"] == BAD and b"t/f" not in got,
            "a quarantine that is a planted link is not used", code, got)
     build(b"now", {**bad, b".dmdelta-quarantine-7": Node("d", mode=0o700),
                    b".dmdelta-quarantine-7/f": NEW})

@@ -549,6 +549,8 @@ int files_plan_apply(struct files_plan *plan, const char *base_dir,
 
 	memset(result, 0, sizeof(*result));
 	code = open_roots(&a, base_dir, now_dir);
+	if (!code)
+		code = quarantine_check(&a);
 	if (!code) {
 		ret = prepare(&a);
 		if (!ret)

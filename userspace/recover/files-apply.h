@@ -77,6 +77,9 @@ int exchange_item(struct applier *a, struct files_item *item,
 int bring_back_item(struct applier *a, struct files_item *item,
 		    const char *name);
 
+/* Refuse a quarantine that is not ours alone, before anything is changed. */
+int quarantine_check(const struct applier *a);
+
 /* FILES_QUARANTINE */
 int quarantine_item(struct applier *a, struct files_item *item,
 		    const char *name);

@@ -22,51 +22,99 @@
 #define OWN_DIR		".dmdelta-quarantine-"
 #define NAME_TRIES	1000
 
-static int check_private(int fd, const char *dir)
+/* Is there nobody but us who could take out, or put in? */
+static int check_private(int fd)
 {
 	struct stat st;
 
 	if (fstat(fd, &st))
 		return -errno;
-	if (st.st_uid == geteuid() && !(st.st_mode & 022))
-		return 0;
-	warn(dir, "others can write to it; choose another one with --quarantine");
-	return -EPERM;
+	return st.st_uid == geteuid() && !(st.st_mode & 077) ? 0 : -EPERM;
 }
 
-static int open_own(struct applier *a, const char *name)
+static const char *folder_of(const struct applier *a, char *buf, size_t size)
 {
-	if (mkdirat(a->now_root, name, 0700) && errno != EEXIST)
-		return -errno;
-	return entry_open_dir(a->now_root, name);
+	if (a->o->quarantine)
+		return a->o->quarantine;
+	snprintf(buf, size, OWN_DIR "%u", a->o->epoch);
+	return buf;
+}
+
+/* The one that was asked for has to be there. */
+static int open_folder(const struct applier *a, bool make)
+{
+	char name[64];
+	const char *dir = folder_of(a, name, sizeof(name));
+	int fd, ret;
+
+	if (a->o->quarantine) {
+		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			fd = -errno;
+	} else {
+		if (make && mkdirat(a->now_root, dir, 0700) &&
+		    errno != EEXIST)
+			return -errno;
+		fd = entry_open_dir(a->now_root, dir);
+	}
+	ret = fd < 0 ? fd : check_private(fd);
+	if (ret && fd >= 0)
+		close(fd);
+	return ret ? ret : fd;
 }
 
 static int open_quarantine(struct applier *a)
 {
-	const char *dir = a->o->quarantine;
 	char name[64];
-	int ret;
+	int fd;
 
 	if (a->q_root >= 0)
 		return 0;
-	snprintf(name, sizeof(name), OWN_DIR "%u", a->o->epoch);
-	if (dir) {
-		a->q_root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		ret = a->q_root < 0 ? -errno : 0;
-	} else {
-		ret = open_own(a, name);
-		a->q_root = ret < 0 ? -1 : ret;
-		dir = name;
-	}
-	if (ret >= 0)
-		ret = check_private(a->q_root, dir);
-	if (!ret && !a->result->quarantine)
-		a->result->quarantine = strdup(dir);
-	if (ret && a->q_root >= 0) {
-		close(a->q_root);
-		a->q_root = -1;
-	}
-	return ret;
+	fd = open_folder(a, true);
+	if (fd < 0)
+		return fd;
+	a->q_root = fd;
+	if (!a->result->quarantine)
+		a->result->quarantine = strdup(folder_of(a, name,
+							 sizeof(name)));
+	return 0;
+}
+
+/*
+ * Our own quarantine is damage only where its recovery is taken back: what is
+ * in it is in bad, too, and need not be kept twice.
+ */
+static bool is_own(const struct files_item *item)
+{
+	return !strncmp(item->path + 1, OWN_DIR, strlen(OWN_DIR));
+}
+
+int quarantine_check(const struct applier *a)
+{
+	static const char remedy[] =
+		"make one that only you can enter (mkdir -m 700) and name it with --quarantine";
+	const struct files_plan *plan = a->plan;
+	char name[64];
+	const char *dir = folder_of(a, name, sizeof(name));
+	size_t i;
+	int fd;
+
+	for (i = 0; i < plan->nr; i++)
+		if (plan->item[i].action == FILES_QUARANTINE &&
+		    !is_own(&plan->item[i]))
+			break;
+	if (i == plan->nr)
+		return DR_EXIT_OK;
+	fd = open_folder(a, false);
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 || (fd == -ENOENT && !a->o->quarantine))
+		return DR_EXIT_OK;
+	if (fd == -EPERM)
+		return fail(DR_EXIT_OPERATIONAL, dir, remedy,
+			    "others own the quarantine, or may enter it; nothing was changed");
+	return fail(DR_EXIT_OPERATIONAL, dir, remedy,
+		    "quarantine: %s; nothing was changed", strerror(-fd));
 }
 
 /* The directory in the quarantine for what was in @parent */
@@ -203,11 +251,7 @@ static int move_dir(struct applier *a, const char *name, struct entry *now,
 int quarantine_item(struct applier *a, struct files_item *item,
 		    const char *name)
 {
-	/*
-	 * Our own quarantine is damage only where its recovery is taken back:
-	 * what is in it is in bad, too, and need not be kept twice.
-	 */
-	bool own = !strncmp(item->path + 1, OWN_DIR, strlen(OWN_DIR));
+	bool own = is_own(item);
 	struct entry now;
 	uint32_t flags;
 	int ret = open_planned(a, item, name, &now);
