@@ -13,6 +13,7 @@
 
 /* Its readers of items are not for others; cmocka has a fail() of its own. */
 #include "owner/owner-btrfs.c"
+#include <ext2fs/ext2fs.h>
 #include <cmocka.h>
 
 #define SECTORS	2048
@@ -128,12 +129,133 @@ static void deep_names(void **state)
 	owner_map_free(&map);
 }
 
+/* --- ext4 ------------------------------------------------------------------ */
+
+#define EXT_BLOCK	4096u
+#define TREE_AT		1000u	/* blocks that nobody else has */
+#define TIND_AT		1001u
+#define DIR_AT		1500u
+#define NR_EVIL		300
+
+static void put_header(unsigned char *p, unsigned int nr, unsigned int max,
+		       unsigned int depth)
+{
+	put_le(p, 0xf30a, 2);
+	put_le(p + 2, nr, 2);
+	put_le(p + 4, max, 2);
+	put_le(p + 6, depth, 2);
+	put_le(p + 8, 0, 4);
+}
+
+static void write_block(ext2_filsys fs, blk64_t block, void *data)
+{
+	assert_int_equal(io_channel_write_blk64(fs->io, block, 1, data), 0);
+}
+
+/* An extent tree that is its own subtree 340 times over, at each depth */
+static void put_loop(ext2_filsys fs, struct ext2_inode *inode)
+{
+	static unsigned char block[EXT_BLOCK];
+	unsigned char *root = (void *)inode->i_block;
+	unsigned int i;
+
+	put_header(block, 340, 340, 1);
+	for (i = 0; i < 340; i++) {
+		put_le(block + 12 + 12 * i, i, 4);
+		put_le(block + 12 + 12 * i + 4, TREE_AT, 8);
+	}
+	write_block(fs, TREE_AT, block);
+	put_header(root, 1, 4, 4);
+	put_le(root + 12, 0, 4);
+	put_le(root + 16, TREE_AT, 8);
+	inode->i_flags = EXT4_EXTENTS_FL;
+}
+
+/* The same of indirect blocks: 1024 times over, three levels */
+static void put_indirect_loop(ext2_filsys fs, struct ext2_inode *inode)
+{
+	static unsigned char block[EXT_BLOCK];
+	unsigned int i;
+
+	for (i = 0; i < EXT_BLOCK / 4; i++)
+		put_le(block + 4 * i, TIND_AT, 4);
+	write_block(fs, TIND_AT, block);
+	inode->i_block[EXT2_TIND_BLOCK] = TIND_AT;
+}
+
+/* A directory of which all have the same many blocks */
+static void put_shared_dir(ext2_filsys fs, struct ext2_inode *inode)
+{
+	unsigned char *root = (void *)inode->i_block;
+
+	inode->i_mode = LINUX_S_IFDIR | 0755;
+	inode->i_flags = EXT4_EXTENTS_FL;
+	put_header(root, 1, 4, 0);
+	put_le(root + 12, 0, 4);
+	put_le(root + 16, 2000, 2);
+	put_le(root + 18, 0, 2);
+	put_le(root + 20, DIR_AT, 4);
+}
+
+static void put_inodes(ext2_filsys fs, ext2_ino_t first,
+		       void (*put)(ext2_filsys fs, struct ext2_inode *inode))
+{
+	struct ext2_inode inode;
+	ext2_ino_t ino;
+
+	for (ino = first; ino < first + NR_EVIL; ino++) {
+		memset(&inode, 0, sizeof(inode));
+		inode.i_mode = LINUX_S_IFREG | 0644;
+		inode.i_links_count = 1;
+		inode.i_size = 1 << 30;
+		inode.i_blocks = 8;
+		put(fs, &inode);
+		assert_int_equal(ext2fs_write_inode(fs, ino, &inode), 0);
+	}
+}
+
+static void ext_loops(void **state)
+{
+	char name[] = "/tmp/dmdelta-owner-XXXXXX", command[256];
+	struct owner_map map = { 0 };
+	struct owner_build b = { .map = &map, .node = name, .volume = "v" };
+	int fd = mkstemp(name);
+	const char *why;
+	ext2_filsys fs;
+	size_t i;
+
+	assert_true(fd >= 0 && !ftruncate(fd, 16 << 20));
+	snprintf(command, sizeof(command),
+		 "%s mke2fs -q -F -t ext4 -b %u -N 2048 -O %s %s",
+		 "PATH=$PATH:/sbin:/usr/sbin", EXT_BLOCK,
+		 "^metadata_csum,^has_journal,^resize_inode", name);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(ext2fs_open(name, EXT2_FLAG_RW, 0, 0, unix_io_manager,
+				     &fs), 0);
+	put_inodes(fs, 100, put_loop);
+	put_inodes(fs, 500, put_indirect_loop);
+	put_inodes(fs, 1000, put_shared_dir);
+	assert_int_equal(ext2fs_close(fs), 0);
+	/* For ever, without a limit; the tests are given two minutes. */
+	assert_int_equal(owner_ext(&b, &why), 0);
+	assert_in_range(b.nr, NR_EVIL, 20000);
+	for (i = 0; i < b.nr && b.item[i].e.start != 8 * TREE_AT; i++)
+		;
+	assert_string_equal(b.item[i].e.what, "extent tree");
+	free(b.item);
+	free(b.name);
+	owner_map_free(&map);
+	close(fd);
+	unlink(name);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lvm_label),
 		cmocka_unit_test(btrfs_names),
 		cmocka_unit_test(deep_names),
+		cmocka_unit_test(ext_loops),
 	};
 
 	return cmocka_run_group_tests_name("tool-owner", tests, NULL, NULL);

@@ -4,6 +4,10 @@
  *
  * One pass over the inodes, one over the directories. The file system may be
  * mounted: it was made for us alone and nobody writes to it.
+ *
+ * Whoever had the disk may have made its trees of extents and indirect blocks
+ * into loops, or into one that a million inodes share: each block that maps
+ * others is looked into once, and of directories no more blocks than there are.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +20,7 @@
 #include "owner/build.h"
 
 #define RESERVED	"reserved group descriptors"
+#define STEPS		4096
 
 struct ext {
 	struct owner_build *b;
@@ -23,6 +28,9 @@ struct ext {
 	uint64_t block_sectors;
 	ext2_ino_t *dir;
 	size_t nr_dirs, room_dirs;
+	ext2fs_block_bitmap mapping;	/* blocks that map others, met so far */
+	uint64_t dir_blocks;	/* of all directories */
+	uint64_t nr_steps;	/* since we asked whether to stop */
 	uint64_t nr_bad;	/* inodes and directories that cannot be read */
 	int error;		/* ours, out of a callback */
 };
@@ -32,6 +40,8 @@ struct ext_inode {
 	struct ext *ext;
 	struct owner_extent e;
 	const char *map;	/* name of the blocks that map it */
+	uint64_t nr_blocks;
+	bool bad;		/* its tree is none */
 	/* a run of blocks that is not added yet (indirect blocks) */
 	blk64_t lblk, pblk, len;
 };
@@ -112,10 +122,23 @@ static int add_groups(struct ext *ext)
 
 /* --- blocks of an inode ---------------------------------------------------- */
 
+/* Inside of the loops that only the disk's content limits */
+static int step(struct ext *ext)
+{
+	return !(++ext->nr_steps % STEPS) && cancelled() ? -ECANCELED : 0;
+}
+
 static int add_mapping_block(struct ext_inode *in, blk64_t block)
 {
 	struct owner_extent e = in->e;
+	ext2_filsys fs = in->ext->fs;
 
+	if (block < fs->super->s_first_data_block ||
+	    block >= ext2fs_blocks_count(fs->super) ||
+	    ext2fs_mark_block_bitmap2(in->ext->mapping, block)) {
+		in->bad = true;
+		return 0;
+	}
 	/* the journal's extent tree is not written by the journal's wrapping */
 	e.kind = OWNER_META;
 	e.what = in->map;
@@ -126,6 +149,7 @@ static int add_extent(struct ext_inode *in, const struct ext2fs_extent *extent)
 {
 	struct owner_extent e = in->e;
 
+	in->nr_blocks += extent->e_len;
 	e.offset = extent->e_lblk * in->ext->fs->blocksize;
 	if (extent->e_flags & EXT2_EXTENT_FLAGS_UNINIT &&
 	    e.kind == OWNER_FILE) {
@@ -146,10 +170,15 @@ static int add_extents(struct ext_inode *in, ext2_ino_t ino,
 
 	if (err) {
 		in->ext->nr_bad++;
+		in->bad = true;
 		return 0;
 	}
-	while (!ret && !(err = ext2fs_extent_get(handle, op, &extent))) {
+	while (!ret && !in->bad &&
+	       !(err = ext2fs_extent_get(handle, op, &extent))) {
 		op = EXT2_EXTENT_NEXT;
+		ret = step(in->ext);
+		if (ret)
+			break;
 		if (extent.e_flags & EXT2_EXTENT_FLAGS_SECOND_VISIT)
 			continue;
 		if (extent.e_flags & EXT2_EXTENT_FLAGS_LEAF)
@@ -160,7 +189,8 @@ static int add_extents(struct ext_inode *in, ext2_ino_t ino,
 	/* A tree without a single extent has no current one. */
 	if (err && err != EXT2_ET_EXTENT_NO_NEXT &&
 	    err != EXT2_ET_NO_CURRENT_NODE)
-		in->ext->nr_bad++;
+		in->bad = true;
+	in->ext->nr_bad += in->bad;
 	ext2fs_extent_free(handle);
 	return ret;
 }
@@ -178,10 +208,12 @@ static int each_block(ext2_filsys fs, blk64_t *block, e2_blkcnt_t count,
 		      blk64_t ref_block, int ref_offset, void *arg)
 {
 	struct ext_inode *in = arg;
-	int ret = 0;
+	int ret = step(in->ext);
 
 	(void)fs, (void)ref_block, (void)ref_offset;
-	if (count < 0) {
+	if (ret) {
+		/* asked to stop */
+	} else if (count < 0) {
 		ret = add_mapping_block(in, *block);
 	} else if (in->len && in->pblk + in->len == *block &&
 		   in->lblk + in->len == (blk64_t)count &&
@@ -193,17 +225,16 @@ static int each_block(ext2_filsys fs, blk64_t *block, e2_blkcnt_t count,
 		in->pblk = *block;
 		in->len = 1;
 	}
-	if (!ret)
-		return 0;
 	in->ext->error = ret;
-	return BLOCK_ABORT;
+	return ret || in->bad ? BLOCK_ABORT : 0;
 }
 
 static int add_indirect(struct ext_inode *in, ext2_ino_t ino)
 {
 	if (ext2fs_block_iterate3(in->ext->fs, ino, BLOCK_FLAG_READ_ONLY, NULL,
 				  each_block, in) && !in->ext->error)
-		in->ext->nr_bad++;
+		in->bad = true;
+	in->ext->nr_bad += in->bad;
 	return in->ext->error ? in->ext->error : put_run(in);
 }
 
@@ -295,14 +326,20 @@ static int add_inode(struct ext *ext, ext2_ino_t ino, struct ext2_inode *inode)
 	};
 	int ret = add_attributes(ext, ino, inode);
 
+	if (!ret && describe(ext, ino, inode, &in.e) &&
+	    ext2fs_inode_has_valid_blocks2(ext->fs, inode))
+		ret = extents ? add_extents(&in, ino, inode) :
+				add_indirect(&in, ino);
 	/* An encrypted name is not the one that a mount shows. */
-	if (!ret && S_ISDIR(inode->i_mode) &&
-	    !(inode->i_flags & EXT4_ENCRYPT_FL))
-		ret = keep_dir(ext, ino);
-	if (ret || !describe(ext, ino, inode, &in.e) ||
-	    !ext2fs_inode_has_valid_blocks2(ext->fs, inode))
+	if (ret || !S_ISDIR(inode->i_mode) || in.bad ||
+	    inode->i_flags & EXT4_ENCRYPT_FL)
 		return ret;
-	return extents ? add_extents(&in, ino, inode) : add_indirect(&in, ino);
+	ext->dir_blocks += in.nr_blocks;
+	if (ext->dir_blocks > ext2fs_blocks_count(ext->fs->super)) {
+		ext->nr_bad++;
+		return 0;
+	}
+	return keep_dir(ext, ino);
 }
 
 /* --- the two passes -------------------------------------------------------- */
@@ -357,8 +394,10 @@ static int each_entry(ext2_ino_t dir, int entry, struct ext2_dir_entry *dirent,
 	(void)offset, (void)blocksize, (void)buf;
 	if (entry != DIRENT_OTHER_FILE)
 		return 0;
-	ext->error = owner_name_add(ext->b, parent, child, dirent->name,
-				    ext2fs_dirent_name_len(dirent));
+	ext->error = step(ext);
+	if (!ext->error)
+		ext->error = owner_name_add(ext->b, parent, child, dirent->name,
+					    ext2fs_dirent_name_len(dirent));
 	return ext->error ? DIRENT_ABORT : 0;
 }
 
@@ -397,6 +436,10 @@ static int open_fs(struct ext *ext, const char **why)
 		return -EIO;
 	}
 	ext->block_sectors = ext->fs->blocksize >> SECTOR_SHIFT;
+	if (ext2fs_allocate_block_bitmap(ext->fs, "met", &ext->mapping)) {
+		ext2fs_free(ext->fs);
+		return -ENOMEM;
+	}
 	if (ext2fs_read_inode_bitmap(ext->fs))
 		ext->nr_bad++;
 	return 0;
@@ -425,6 +468,7 @@ int owner_ext(struct owner_build *b, const char **why)
 		     "%llu inodes, directories or bitmaps are damaged; what they own appears as free",
 		     (unsigned long long)ext.nr_bad);
 	free(ext.dir);
+	ext2fs_free_block_bitmap(ext.mapping);
 	ext2fs_free(ext.fs);
 	return ret;
 }
