@@ -228,6 +228,8 @@ static int make_rules(struct replay *r)
 			.drop_later = r->drop_later,
 		};
 	recipe->nr_rules = r->nr;
+	/* As somebody saw it who chose these ranges: sealed with what it has */
+	recipe->now = r->status.head;
 	recipe->select.range = r->ranges;
 	recipe->select.nr_range = r->nr;
 	r->ranges = NULL;
@@ -268,6 +270,33 @@ static void collect_since(const struct range *range, void *arg)
 	range_list_add(arg, range->start_sectors, range->len_sectors);
 }
 
+/* The moment that the plan has seen must lie behind us: then @since tells. */
+static int check_now(const struct replay *r)
+{
+	const char *thing = r->file ? r->file : r->name;
+	const struct epoch *e;
+	struct epochs epochs;
+	int code;
+
+	if (!r->recipe.now)
+		return fail(DR_EXIT_UNCORRECTED, thing,
+			    "make a new plan; --force takes back what came later, whatever it is",
+			    "it drops later writes, and epochs.now, the state that it was made for, is missing");
+	code = epochs_load(r->name, &epochs);
+	if (code)
+		return code;
+	e = epochs_head(&epochs);
+	while (e && e->id > r->recipe.now)
+		e = epochs_parent(&epochs, e);
+	if (!e || e->id != r->recipe.now)
+		code = fail(DR_EXIT_UNCORRECTED, thing,
+			    "make a new plan; --force takes back what is there now, whatever it is",
+			    "it drops later writes, and was made for epoch %u, which did not lead to the head",
+			    r->recipe.now);
+	epochs_free(&epochs);
+	return code;
+}
+
 /*
  * A plan drops later writes only where it has seen that they are none. What
  * came after the plan it has not seen.
@@ -278,15 +307,17 @@ static int check_since(struct replay *r)
 	const struct view_rule *rule = r->recipe.rule;
 	int code;
 
-	if (!r->recipe.now || r->force)
+	if (r->force)
 		return DR_EXIT_OK;
 	for (; rule < r->recipe.rule + r->recipe.nr_rules; rule++)
 		if (rule->drop_later)
 			range_list_add(&drop, rule->start, rule->sectors);
 	if (!drop.nr)
 		return DR_EXIT_OK;
-	code = changes_each(r->name, r->recipe.now, r->status.head,
-			    collect_since, &since);
+	code = check_now(r);
+	if (!code)
+		code = changes_each(r->name, r->recipe.now, r->status.head,
+				    collect_since, &since);
 	if (!code)
 		ranges_and(drop.range, drop.nr, since.range, since.nr, &both);
 	if (!code && (drop.no_memory || since.no_memory || both.no_memory))

@@ -94,16 +94,16 @@ python3 -c 'import json, sys; a, b = json.load(open(sys.argv[1])), json.loads(sy
 	"$recipe" "$(note)"
 result $? "... which becomes the note of its epoch"
 fresh
-run 0 . replay disk --from 2 --to 4 --range 0+8 --drop-later && note >"$tmp/note.json" &&
+run 0 . replay disk --from 2 --to 4 --range 64+8 --drop-later && note >"$tmp/note.json" &&
 	run 0 'changed: *1$' replay disk --recipe "$tmp/note.json" --dry-run &&
-	grep -q 'replay count 0 8 2 4 drop_later 0' "$FAKE/log"
+	grep -q 'replay count 64 8 2 4 drop_later 64' "$FAKE/log"
 result $? "a replay by range leaves a recipe as well, one that can be replayed"
 fresh
 run 0 'blocks changed' replay disk --recipe "$recipe" --dry-run && [ "$(grep -c 'replay count' "$FAKE/log")" = 3 ] &&
 	[ "$(grep -c 'replay begin' "$FAKE/log")" = 0 ]
 result $? "dry run"
 for change in 'del d["select"]' 'd["select"] = {}' 'del d["force"]' 'del d["device"]["name"]' \
-	      'del d["epochs"]["now"]' 'del d["epochs"]["base"]' 'd["select"]["path"] = ["**/*.doc", "/"]'; do
+	      'del d["epochs"]["now"], d["rules"][1]' 'del d["epochs"]["base"]' 'd["select"]["path"] = ["**/*.doc", "/"]'; do
 	fresh
 	write "$change"
 	run 0 '.' replay disk --recipe "$recipe" --dry-run
@@ -207,6 +207,13 @@ unfit 'd["rules"] = []' 4 "it has no rules.*'dmdelta plan'"
 unfit 'd["rules"][1].update(start=96, sectors=16)' 4 '8 sectors that it takes back as a whole were written since the plan, after epoch 4.*--force'
 run 0 '.' replay disk --recipe "$recipe" --force
 result $? "... and --force overrides that"
+for change in 'del d["epochs"]["now"]' 'd["epochs"]["now"] = 5; d["rules"][1].update(start=200, sectors=8)'; do
+	pattern='epochs.now, the state that it was made for, is missing'
+	[[ $change == del* ]] || pattern='made for epoch 5, which did not lead to the head'
+	unfit "$change" 4 "it drops later writes, and .*$pattern; make a new plan; --force"
+	run 0 '.' replay disk --recipe "$recipe" --force
+	result $? "... and --force overrides that"
+done
 fresh
 write
 for option in --from=2 --to=4 --range=0+8 --drop-later; do
