@@ -49,22 +49,9 @@ static void mode_text(mode_t mode, char *text)
 	text[10] = '\0';
 }
 
-/* In text, one line a name: what would break it is shown as '?' */
-static const char *shown(const char *name, char *buf, size_t size)
-{
-	char *c;
-
-	snprintf(buf, size, "%s", name);
-	for (c = buf; *c && !out_is_json(); c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	return buf;
-}
-
 static int add_entry(int dir, const char *name, const char *title)
 {
 	char mode[11], target[PATH_MAX] = "", text[NAME_MAX + PATH_MAX + 8];
-	char buf[sizeof(text)];
 	struct stat st;
 	ssize_t n;
 
@@ -84,7 +71,7 @@ static int add_entry(int dir, const char *name, const char *title)
 		out_text(mode), out_number(st.st_nlink), out_number(st.st_uid),
 		out_number(st.st_gid), out_number(st.st_size),
 		out_maybe(st.st_mtime >= 0, st.st_mtime),
-		out_number(st.st_ino), out_text(shown(text, buf, sizeof(buf))),
+		out_number(st.st_ino), out_text(text),
 		out_text(target[0] ? target : NULL) });
 	return 0;
 }

@@ -115,15 +115,11 @@ static const char *owner_text(const struct plan *p,
 			      size_t size)
 {
 	bool alone = p->sight.nr_volumes < 2 || !line->volume;
-	char path[1024];
+	const char *what = line->what ? line->what : "no owner";
 
-	if (line->path)
-		files_path_text(line->path, path, sizeof(path));
-	else
-		snprintf(path, sizeof(path), "(%s)", line->what ? line->what :
-			 "no owner");
-	snprintf(buf, size, "%s%s%s", alone ? "" : line->volume,
-		 alone ? "" : ":", path);
+	snprintf(buf, size, line->path ? "%s%s%s" : "%s%s(%s)",
+		 alone ? "" : line->volume, alone ? "" : ":",
+		 line->path ? line->path : what);
 	return buf;
 }
 

@@ -18,6 +18,7 @@
 
 #include "cli.h"
 #include "output.h"
+#include "text.h"
 
 #define HELD_ROWS	256	/* rows seen before column widths are fixed */
 #define MAX_COLUMNS	32
@@ -89,7 +90,7 @@ static char *as_text(const struct out_column *column,
 	struct tm tm;
 
 	if (value->present && value->text)
-		return strdup(value->text);
+		return text_dup(value->text);
 	if (value->present) {
 		switch (column->type) {
 		case OUT_BYTES:
@@ -117,6 +118,19 @@ static char *as_text(const struct out_column *column,
 	return strdup(buf);
 }
 
+struct json_object *out_string(const char *s)
+{
+	struct json_object *o;
+	char *text;
+
+	if (text_utf8(s))
+		return json_object_new_string(s);
+	text = text_dup(s);
+	o = json_object_new_string(text ? text : "?");
+	free(text);
+	return o;
+}
+
 static struct json_object *as_json(const struct out_column *column,
 				   const struct out_value *value)
 {
@@ -132,7 +146,7 @@ static struct json_object *as_json(const struct out_column *column,
 		snprintf(text, sizeof(text), "%.2f", value->number / 100.0);
 		return json_object_new_double_s(value->number / 100.0, text);
 	case OUT_TEXT:
-		return json_object_new_string(value->text);
+		return out_string(value->text);
 	case OUT_BOOL:
 		return json_object_new_boolean(value->number);
 	default:
@@ -322,23 +336,41 @@ void out_record(const struct out_column *columns, size_t nr,
 	}
 }
 
+/* Of people's words, lines stay lines. */
+static void put_lines(FILE *f, char *text)
+{
+	char *line, *shown;
+
+	while ((line = strsep(&text, "\n"))) {
+		shown = text_dup(line);
+		fputs(shown ? shown : "?", f);
+		putc('\n', f);
+		free(shown);
+	}
+}
+
 void out_words(const char *key, const char *title, char *const *words,
 	       size_t nr)
 {
 	struct json_object *array;
+	char *text;
 	size_t i;
 
 	if (out.json) {
 		array = json_object_new_array();
 		for (i = 0; i < nr; i++)
 			json_object_array_add(array,
-					      json_object_new_string(words[i]));
+					      out_string(words[i]));
 		put_key(key);
 		put_json(array);
 		return;
 	}
-	for (i = 0; i < nr; i++)
-		printf("%s%s%s", i ? ", " : title, i ? "" : ": ", words[i]);
+	for (i = 0; i < nr; i++) {
+		text = text_dup(words[i]);
+		printf("%s%s%s", i ? ", " : title, i ? "" : ": ",
+		       text ? text : "?");
+		free(text);
+	}
 	if (nr)
 		putchar('\n');
 }
@@ -355,14 +387,36 @@ void out_object(const char *key, struct json_object *value)
 
 void out_say(const char *format, ...)
 {
+	char *text = NULL;
 	va_list ap;
 
 	if (out.json)
 		return;
 	va_start(ap, format);
-	vprintf(format, ap);
+	if (vasprintf(&text, format, ap) < 0)
+		text = NULL;
 	va_end(ap);
-	putchar('\n');
+	if (text)
+		put_lines(stdout, text);
+	free(text);
+}
+
+/* "dmdelta <command>: <thing>: <kind><text>; <remedy>" */
+static void put_message(const char *thing, const char *kind, const char *text,
+			const char *remedy)
+{
+	char *line = NULL, *shown;
+
+	fflush(stdout);
+	if (asprintf(&line, "dmdelta%s%s: %s: %s%s%s%s",
+		     out.command ? " " : "", out.command ? out.command : "",
+		     thing, kind, text, remedy ? "; " : "",
+		     remedy ? remedy : "") < 0)
+		return;
+	shown = text_dup(line);
+	fprintf(stderr, "%s\n", shown ? shown : "?");
+	free(shown);
+	free(line);
 }
 
 int fail(int code, const char *thing, const char *remedy,
@@ -375,20 +429,17 @@ int fail(int code, const char *thing, const char *remedy,
 	vsnprintf(text, sizeof(text), problem, ap);
 	va_end(ap);
 	out_table_end();
-	fflush(stdout);
-	fprintf(stderr, "dmdelta%s%s: %s: %s%s%s\n", out.command ? " " : "",
-		out.command ? out.command : "", thing, text,
-		remedy ? "; " : "", remedy ? remedy : "");
+	put_message(thing, "", text, remedy);
 	if (out.json && !out.error) {
 		out.error = json_object_new_object();
 		json_object_object_add(out.error, "command", out.command ?
-			json_object_new_string(out.command) : NULL);
+			out_string(out.command) : NULL);
 		json_object_object_add(out.error, "thing",
-				       json_object_new_string(thing));
+				       out_string(thing));
 		json_object_object_add(out.error, "problem",
-				       json_object_new_string(text));
+				       out_string(text));
 		json_object_object_add(out.error, "remedy", remedy ?
-				       json_object_new_string(remedy) : NULL);
+				       out_string(remedy) : NULL);
 		json_object_object_add(out.error, "exit",
 				       json_object_new_int(code));
 	}
@@ -429,15 +480,12 @@ void warn(const char *thing, const char *problem, ...)
 	vsnprintf(text, sizeof(text), problem, ap);
 	va_end(ap);
 	snprintf(whole, sizeof(whole), "%s: %s", thing, text);
-	fflush(stdout);
-	fprintf(stderr, "dmdelta%s%s: %s: warning: %s\n",
-		out.command ? " " : "", out.command ? out.command : "", thing,
-		text);
+	put_message(thing, "warning: ", text, NULL);
 	if (!out.json)
 		return;
 	if (!out.warnings)
 		out.warnings = json_object_new_array();
-	json_object_array_add(out.warnings, json_object_new_string(whole));
+	json_object_array_add(out.warnings, out_string(whole));
 }
 
 int out_finish(int code)

@@ -5,6 +5,10 @@
  * Rows are described once, by columns; a table in text is an array of objects
  * in JSON, a record (one row, a line a column) is members of the document.
  * Rows are written as they come: listings may be longer than memory.
+ *
+ * Callers give names as they are. What goes to a terminal, messages included,
+ * has no control characters and nothing that is no text (text.h); JSON has the
+ * name itself, unless it is no text.
  */
 #ifndef DR_OUTPUT_H
 #define DR_OUTPUT_H
@@ -74,8 +78,12 @@ void out_record(const struct out_column *columns, size_t nr,
 void out_words(const char *key, const char *title, char *const *words,
 	       size_t nr);
 
-/* A member of the document that is no table, in JSON alone; takes @value. */
 struct json_object;
+
+/* For what may have come from a disk: text.h says what becomes of no text. */
+struct json_object *out_string(const char *s);
+
+/* A member of the document that is no table, in JSON alone; takes @value. */
 void out_object(const char *key, struct json_object *value);
 
 /* A sentence for people; nothing in JSON. */

@@ -19,6 +19,7 @@
 #include "recover/files-find.h"
 #include "recover/files.h"
 #include "recover/select.h"
+#include "text.h"
 
 static char *paths[16], *not_paths[16];
 static uint32_t uids[16];
@@ -97,7 +98,7 @@ static void print(const struct files_plan *plan)
 
 	for (i = 0; i < plan->nr; i++)
 		printf("%s\t%s\t%s\n", files_action_words[plan->item[i].action],
-		       files_path_text(plan->item[i].path, text, sizeof(text)),
+		       text_shown(plan->item[i].path, text, sizeof(text)),
 		       plan->item[i].why ? plan->item[i].why : "");
 }
 

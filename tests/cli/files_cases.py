@@ -244,7 +244,7 @@ def links():
 
 def names():
     odd = [b"n" * 255, b"\xff\xfe", b"new\nline", b"back\\slash", b" ",
-           b"-rf", b"\xc3\xa9"]
+           b"-rf", b"\xc3\xa9", b"\x1b]0;t\x07\x7f", b"\xc2\x9b2J"]
     case("names that are long, no text, or strange",
          dict.fromkeys(odd, GOOD), dict.fromkeys(odd, BAD),
          dict.fromkeys(odd, BAD), dict.fromkeys(odd, GOOD))

@@ -292,7 +292,6 @@ static void set_late(struct applier *a, struct files_item *item)
 
 static int do_item(struct applier *a, struct files_item *item)
 {
-	char shown[512];
 	const char *name;
 	int ret;
 
@@ -330,8 +329,7 @@ static int do_item(struct applier *a, struct files_item *item)
 		set_late(a, item);
 	if (ret >= 0 || ends_all(ret))
 		return ret < 0 ? ret : 0;
-	warn(files_path_text(item->path, shown, sizeof(shown)),
-	     "left as it is: %s", strerror(-ret));
+	warn(item->path, "left as it is: %s", strerror(-ret));
 	a->result->nr_failed++;
 	return 0;
 }

@@ -254,15 +254,13 @@ static int descend(struct maker *m, struct place *up, const char *name,
 		.depth = up->depth + 1,
 	};
 	size_t nr_leaving = 0;
-	char shown[512];
 	int ret = place.path ? 0 : -ENOMEM;
 
 	if (!ret && place.depth > MAX_DEPTH) {
 		if (item != NO_ITEM)
 			item_mixed(&m->plan->item[item], TOO_DEEP, MAX_DEPTH);
 		else
-			warn(files_path_text(path, shown, sizeof(shown)),
-			     TOO_DEEP "; left as it is", MAX_DEPTH);
+			warn(path, TOO_DEEP "; left as it is", MAX_DEPTH);
 		goto out;
 	}
 

@@ -168,10 +168,4 @@ int files_plan_apply(struct files_plan *plan, const char *base_dir,
 		     struct files_result *result);
 void files_result_free(struct files_result *result);
 
-/*
- * A path as it can be shown: bytes that are no text are written \ooo, and so
- * is a backslash in such a path. @buf is returned.
- */
-const char *files_path_text(const char *path, char *buf, size_t size);
-
 #endif

@@ -8,6 +8,7 @@
 
 #include <json-c/json.h>
 
+#include "output.h"
 #include "recover/plan.h"
 
 static const char *const class_becomes[NR_CLASSES] = {
@@ -208,7 +209,7 @@ static void add_flag(struct json_object *o, const char *key, bool flag)
 
 static void add_text(struct json_object *o, const char *key, const char *text)
 {
-	json_object_object_add(o, key, text ? json_object_new_string(text) :
+	json_object_object_add(o, key, text ? out_string(text) :
 			       NULL);
 }
 

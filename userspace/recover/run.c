@@ -452,8 +452,8 @@ static bool any_shown(const struct work *w)
 
 static void print_items(const struct work *w)
 {
-	char type[2] = "", *path = NULL;
-	size_t i, k, room = 0, need;
+	char type[2] = "";
+	size_t i, k;
 
 	if (!any_shown(w))
 		return;
@@ -465,24 +465,15 @@ static void print_items(const struct work *w)
 
 			if (!is_shown(w, it))
 				continue;
-			need = strlen(it->path) * 4 + 8;
-			if (need > room) {
-				free(path);
-				room = need * 2;
-				path = malloc(room);
-			}
-			if (!path)
-				break;
 			type[0] = it->type;
 			out_row((struct out_value[]){
 				out_text(w->part[i].live->vol->what),
 				out_text(files_action_words[it->action]),
 				out_text(type),
-				out_text(files_path_text(it->path, path, room)),
+				out_text(it->path),
 				out_number(it->bytes), out_text(it->why) });
 		}
 	out_table_end();
-	free(path);
 	out_say("%s", "");
 }
 

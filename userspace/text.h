@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * text.h - what comes from a disk or a device as text: names are bytes, and
+ * some are no text, or would steer the terminal.
+ */
+#ifndef DR_TEXT_H
+#define DR_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* UTF-8 without control characters? */
+bool text_plain(const char *s);
+
+/* UTF-8, of whatever characters, as JSON wants it? */
+bool text_utf8(const char *s);
+
+/*
+ * Bytes that are no text, and control characters, are written \ooo; and so is
+ * a backslash in a string that has such. What was done once is plain, and not
+ * done again. @buf is returned.
+ */
+const char *text_shown(const char *s, char *buf, size_t size);
+
+/* The same, allocated; NULL: no memory. */
+char *text_dup(const char *s);
+
+#endif
