@@ -31,6 +31,9 @@ void catch_signals(void)
 		sigaction(caught[i], &sa, NULL);
 	sa.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &sa, NULL);
+	/* Who has started us may not have waited for children; we do. */
+	sa.sa_handler = SIG_DFL;
+	sigaction(SIGCHLD, &sa, NULL);
 }
 
 bool cancelled(void)

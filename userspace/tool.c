@@ -16,6 +16,21 @@
 #include "cli.h"
 #include "tool.h"
 
+#define TOOL_PATH	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/*
+ * What we run must be the system's own, and do what we say: not what the
+ * caller's PATH finds, nor, as root, what variables ask for (LVM_SYSTEM_DIR,
+ * E2FSCK_CONFIG, LD_...).
+ */
+static void clean_environment(void)
+{
+	if (!geteuid())
+		clearenv();
+	setenv("PATH", TOOL_PATH, 1);
+	setenv("LC_ALL", "C.UTF-8", 1);
+}
+
 /* Between fork() and exec: only what is safe there, and our messages. */
 static void child(const char *const *argv, int out, int errors)
 {
@@ -29,7 +44,7 @@ static void child(const char *const *argv, int out, int errors)
 	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
 	    dup2(errors, 2) < 0)
 		_exit(TOOL_MISSING);
-	setenv("LC_ALL", "C.UTF-8", 1);
+	clean_environment();
 	execvp(argv[0], (char *const *)argv);
 	fprintf(stderr, "%s\n", strerror(errno));
 	_exit(TOOL_MISSING);
@@ -38,14 +53,16 @@ static void child(const char *const *argv, int out, int errors)
 /* One read from a pipe that is ready; closed at its end. */
 static void take(struct pollfd *from, FILE *to)
 {
+	long room = TOOL_MAX_OUTPUT - ftell(to);
 	char buf[4096];
 	ssize_t n;
 
 	if (from->fd < 0 || !from->revents)
 		return;
 	n = read(from->fd, buf, sizeof(buf));
+	/* What is too much is read all the same, so that it comes to its end. */
 	if (n > 0)
-		fwrite(buf, 1, n, to);
+		fwrite(buf, 1, n < room ? n : room > 0 ? room : 0, to);
 	else if (!n || errno != EINTR)
 		from->fd = -1;		/* poll() ignores it */
 }
@@ -65,21 +82,23 @@ static void collect(int out, int errors, FILE *out_text, FILE *errors_text)
 	}
 }
 
-static int wait_for(pid_t pid)
+/* Return: 0, or a negative errno: how it ended is not known. */
+static int wait_for(pid_t pid, int *result)
 {
 	int status;
 
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
-			return TOOL_MISSING;
-	return WIFEXITED(status) ? WEXITSTATUS(status) :
-	       128 + WTERMSIG(status);
+			return -errno;
+	*result = WIFEXITED(status) ? WEXITSTATUS(status) :
+		  128 + WTERMSIG(status);
+	return 0;
 }
 
 static int run(const char *const *argv, struct tool_result *result,
 	       FILE *out_text, FILE *errors_text)
 {
-	int out[2], errors[2], error;
+	int out[2], errors[2], error, ret;
 	pid_t pid;
 
 	if (pipe2(out, O_CLOEXEC))
@@ -92,18 +111,18 @@ static int run(const char *const *argv, struct tool_result *result,
 	}
 	fflush(NULL);
 	pid = fork();
-	error = errno;
+	ret = pid < 0 ? -errno : 0;
 	if (!pid)
 		child(argv, out[1], errors[1]);
 	close(out[1]);
 	close(errors[1]);
 	if (pid > 0) {
 		collect(out[0], errors[0], out_text, errors_text);
-		result->status = wait_for(pid);
+		ret = wait_for(pid, &result->status);
 	}
 	close(out[0]);
 	close(errors[0]);
-	return pid > 0 ? 0 : -error;
+	return ret;
 }
 
 int tool_run(const char *const *argv, struct tool_result *result)

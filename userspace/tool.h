@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #define TOOL_MISSING	127	/* as a shell has it */
+#define TOOL_MAX_OUTPUT	(64L << 20)	/* of each stream; the rest is lost */
 
 struct tool_result {
 	int status;		/* exit status; 128 + n: killed by signal n */
@@ -16,10 +17,11 @@ struct tool_result {
 };
 
 /**
- * tool_run() - run argv[0], found in PATH, and wait for its end
+ * tool_run() - run argv[0] and wait for its end
  * @result: to be freed with tool_free() in every case
  *
- * Its stdin is empty, its messages are in the C locale. A program that is not
+ * It is found in the system's folders alone, and as root it gets no variables
+ * of ours. Its stdin is empty, its messages are in the C locale. A program that is not
  * there has status TOOL_MISSING.
  * Return: 0 when it ran, whatever its status; else a negative errno.
  */

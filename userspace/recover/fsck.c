@@ -2,20 +2,15 @@
 /*
  * fsck.c - run a checker, keep what it says.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "cli.h"
 #include "recover/fsck.h"
+#include "tool.h"
 
-#define MAX_OUTPUT	65536
 #define MAX_LINES	8
-#define NOT_FOUND	127
 
 static const struct checker {
 	const char *type, *tool;
@@ -40,50 +35,6 @@ const char *fsck_word(enum fsck_verdict verdict)
 	return words[verdict];
 }
 
-static void run_child(const struct checker *c, const char *node, int out)
-{
-	const char *argv[8] = { c->tool };
-	int null = open("/dev/null", O_RDWR), n = 1;
-	const char *path = getenv("PATH");
-	size_t i;
-	char *all;
-
-	for (i = 0; i < ARRAY_SIZE(c->args) && c->args[i]; i++)
-		argv[n++] = c->args[i];
-	argv[n] = node;
-	/* A plain user's PATH lacks the places of checkers. */
-	if (asprintf(&all, "%s:/usr/sbin:/sbin", path ? path : "/bin") > 0)
-		setenv("PATH", all, 1);
-	setenv("LC_ALL", "C", 1);
-	if (dup2(null, 0) >= 0 && dup2(out, 1) >= 0 && dup2(out, 2) >= 0)
-		execvp(c->tool, (char *const *)argv);
-	_exit(NOT_FOUND);
-}
-
-/* All that it says, as far as it fits; read to the end in any case */
-static char *read_all(int fd)
-{
-	char *text = malloc(MAX_OUTPUT + 1), rest[4096];
-	size_t len = 0;
-	ssize_t n;
-
-	for (;;) {
-		if (text && len < MAX_OUTPUT)
-			n = read(fd, text + len, MAX_OUTPUT - len);
-		else
-			n = read(fd, rest, sizeof(rest));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		if (text && len < MAX_OUTPUT)
-			len += n;
-	}
-	if (text)
-		text[len] = '\0';
-	return text;
-}
-
 /* Lines that only say how far it has come */
 static bool is_chatter(const char *line)
 {
@@ -99,23 +50,20 @@ static bool is_chatter(const char *line)
 	return !*line;
 }
 
-/* The first lines that matter, in place */
-static void sum_up(char *text)
+/* The first lines that matter, allocated */
+static char *sum_up(char *text)
 {
-	char *rest = text, *line, *to = text;
+	char *line, *sum = NULL;
+	size_t size;
+	FILE *f = open_memstream(&sum, &size);
 	int nr = 0;
 
-	while ((line = strsep(&rest, "\n"))) {
-		if (is_chatter(line))
-			continue;
-		if (nr++ == MAX_LINES)
-			break;
-		if (to != text)
-			*to++ = '\n';
-		memmove(to, line, strlen(line) + 1);
-		to += strlen(to);
-	}
-	*to = '\0';
+	while (f && nr < MAX_LINES && (line = strsep(&text, "\n")))
+		if (!is_chatter(line))
+			fprintf(f, "%s%s", nr++ ? "; " : "", line);
+	if (f)
+		fclose(f);
+	return sum;
 }
 
 static int not_run(struct fsck *fsck, const char *why)
@@ -127,18 +75,20 @@ static int not_run(struct fsck *fsck, const char *why)
 	       fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
 }
 
-static int take_status(struct fsck *fsck, int status)
+static int take_result(struct fsck *fsck, const struct tool_result *result)
 {
-	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_FOUND)
+	char *all = NULL;
+
+	if (result->status == TOOL_MISSING)
 		return not_run(fsck, "it is not installed");
-	fsck->verdict = status ? FSCK_ERRORS : FSCK_CLEAN;
-	if (!fsck->text)
-		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
-	if (status)
-		sum_up(fsck->text);
-	else
-		fsck->text[0] = '\0';
-	return DR_EXIT_OK;
+	fsck->verdict = result->status ? FSCK_ERRORS : FSCK_CLEAN;
+	if (!result->status)
+		fsck->text = strdup("");
+	else if (asprintf(&all, "%s%s", result->out, result->errors) >= 0)
+		fsck->text = sum_up(all);
+	free(all);
+	return fsck->text ? DR_EXIT_OK :
+	       fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
 }
 
 static const struct checker *find(const char *type)
@@ -154,30 +104,25 @@ static const struct checker *find(const char *type)
 int fsck_run(const char *node, const char *type, struct fsck *fsck)
 {
 	const struct checker *c = find(type);
-	int pipes[2], status;
-	pid_t pid;
+	struct tool_result result;
+	const char *argv[8];
+	int n = 0, code, ret;
+	size_t i;
 
 	memset(fsck, 0, sizeof(*fsck));
 	if (!c)
 		return not_run(fsck, "no checker is known for it");
 	fsck->tool = c->tool;
-	if (pipe2(pipes, O_CLOEXEC))
-		return fail_errno(c->tool, "pipe", -errno);
-	pid = fork();
-	if (pid < 0) {
-		status = -errno;
-		close(pipes[0]);
-		close(pipes[1]);
-		return fail_errno(c->tool, "fork", status);
-	}
-	if (!pid)
-		run_child(c, node, pipes[1]);
-	close(pipes[1]);
-	fsck->text = read_all(pipes[0]);
-	close(pipes[0]);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return take_status(fsck, status);
+	argv[n++] = c->tool;
+	for (i = 0; i < ARRAY_SIZE(c->args) && c->args[i]; i++)
+		argv[n++] = c->args[i];
+	argv[n++] = node;
+	argv[n] = NULL;
+	ret = tool_run(argv, &result);
+	code = ret ? fail_errno(c->tool, "run", ret) :
+		     take_result(fsck, &result);
+	tool_free(&result);
+	return code;
 }
 
 void fsck_free(struct fsck *fsck)
