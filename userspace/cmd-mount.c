@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "cli.h"
@@ -37,10 +38,9 @@ static int check_dir(const char *dir)
 	       fail(DR_EXIT_OPERATIONAL, dir, NULL, "not a directory");
 }
 
-static int mount_at(struct past_at *at, const struct cmd_line *line)
+static int mount_at(struct past_at *at, const struct cmd_line *line,
+		    const struct past_options *o)
 {
-	bool writable = cli_option(line, "writable");
-	unsigned int flags = PAST_NO_MOUNT | (writable ? PAST_WRITABLE : 0);
 	struct recipe recipe;
 	char dir[PATH_MAX];
 	struct past_volume *pv;
@@ -52,7 +52,7 @@ static int mount_at(struct past_at *at, const struct cmd_line *line)
 	code = rules_of(line, at->device, &recipe);
 	if (!code)
 		code = past_open(at->device, at->epoch, recipe.rule,
-				 recipe.nr_rules, flags, &at->past);
+				 recipe.nr_rules, PAST_NO_MOUNT, &at->past);
 	recipe_free(&recipe);
 	if (!code)
 		code = inside_pick(&at->past.inside,
@@ -60,29 +60,34 @@ static int mount_at(struct past_at *at, const struct cmd_line *line)
 	if (!code && cancelled())
 		code = fail_cancelled(at->word);
 	if (!code)
-		code = past_mount(&at->past, nr, at->word, dir, flags);
+		code = past_mount(&at->past, nr, at->word, dir, o);
 	if (code)
 		return code;
 	pv = &at->past.vol[nr];
 	out_record(columns, ARRAY_SIZE(columns), (struct out_value[]){
 		out_text(at->device), out_number(at->epoch),
 		out_text(pv->vol->what), out_text(pv->vol->type),
-		out_text(dir), out_number(writable) });
+		out_text(dir), out_number(!(o->flags & MS_RDONLY)) });
 	past_release(&at->past);
 	return DR_EXIT_OK;
 }
 
 int cmd_mount(const struct cmd_line *line)
 {
+	struct past_options o = { 0 };
 	struct past_at at;
 	int code = at_parse(line->argv[0], false, &at);
 
+	if (!code)
+		code = past_options_parse(cli_option(line, "options"),
+					  cli_option(line, "writable"), &o);
 	if (!code)
 		code = check_dir(line->argv[1]);
 	if (!code)
 		code = at_resolve(&at);
 	if (!code)
-		code = mount_at(&at, line);
+		code = mount_at(&at, line, &o);
+	free(o.data);
 	at_close(&at);
 	return code;
 }

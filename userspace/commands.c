@@ -228,6 +228,8 @@ static const struct cmd_option mount_options[] = {
 	OPTION_VOLUME,
 	OPTION_RECIPE,
 	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
+	{ .name = "options", .letter = 'o', .arg = "options",
+	  .help = "as of mount -o; nosuid and nodev unless you say suid, dev" },
 	{ .name = "writable",
 	  .help = "mount read-write; what is written is lost at umount" },
 	END

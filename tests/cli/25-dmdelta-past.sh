@@ -79,6 +79,11 @@ says 16 "no epoch: not '<name>@<epoch>';" mount disk "$tmp"
 says 16 "has a path" mount disk@1:/etc "$tmp"
 says 16 "scratch-size: " mount --scratch-size=5X disk@1 "$tmp"
 says 16 "scratch-size: less than 1 MiB" mount --scratch-size=4096 disk@1 "$tmp"
+for options in remount ro,bind; do
+	says 16 "$options: only options of a new mount" mount -o $options disk@1 "$tmp"
+done
+says 16 "loop: no option of this mount" mount --options ro,loop disk@1 "$tmp"
+says 16 "ro: --writable wants rw" mount -o ro --writable disk@1 "$tmp"
 says 16 "name (has|is)" view disk 1 a/b
 says 16 "json: " --json cat disk@1:/etc
 says 8 "nosuch: .*make it with mkdir" mount disk@1 "$tmp/nosuch"

@@ -187,7 +187,8 @@ static const char *untouched(const char *type)
 static void mount_root(struct live_volume *lv, dev_t devno, const char *dir,
 		       bool writable, bool read_only)
 {
-	unsigned long flags = MS_NODEV | MS_NOSUID | MS_NOATIME;
+	unsigned long flags = MS_NODEV | MS_NOSUID | MS_NOEXEC |
+			      MS_NOATIME;
 	const char *data = "";
 
 	/* Of a mounted one, we get the same superblock, if we ask likewise. */

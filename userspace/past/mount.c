@@ -12,6 +12,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <libmount.h>
+
 #include "cli.h"
 #include "past/btrfs.h"
 #include "past/mount.h"
@@ -34,7 +36,8 @@ static int make_name_space(void)
 		return fail_errno(doing, "make slave", -errno);
 	mkdir(RUN_DIR, 0700);
 	if ((mkdir(OWN_DIR, 0700) && errno != EEXIST) ||
-	    mount("dmdelta", OWN_DIR, "tmpfs", MS_NODEV | MS_NOSUID,
+	    mount("dmdelta", OWN_DIR, "tmpfs",
+		  MS_NODEV | MS_NOSUID | MS_NOEXEC,
 		  "mode=0700,size=1m"))
 		return fail_errno(OWN_DIR, "tmpfs", -errno);
 	return DR_EXIT_OK;
@@ -96,10 +99,45 @@ int mount_volume(const char *node, dev_t devno, const char *type,
 	return ret;
 }
 
-static unsigned long mount_flags(unsigned int flags)
+/* For our own eyes: nothing in it is to be run, or to act, as it did then. */
+static struct past_options own_options(unsigned int flags)
 {
-	return MS_NODEV | MS_NOSUID | MS_NOATIME |
-	       (flags & PAST_WRITABLE ? 0 : MS_RDONLY);
+	return (struct past_options){
+		.flags = MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME |
+			 (flags & PAST_WRITABLE ? 0 : MS_RDONLY),
+	};
+}
+
+/* What changes an existing mount, or needs more than one call, is no option. */
+#define OPTION_FLAGS	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | \
+			 MS_SYNCHRONOUS | MS_DIRSYNC | MS_NOATIME | \
+			 MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME | \
+			 MS_LAZYTIME | MS_SILENT | MS_NOSYMFOLLOW)
+
+int past_options_parse(const char *word, bool writable, struct past_options *o)
+{
+	const struct libmnt_optmap *map =
+		mnt_get_builtin_optmap(MNT_LINUX_MAP);
+	char *user = NULL, *vfs = NULL;
+	int code = DR_EXIT_OK;
+
+	o->flags = MS_NODEV | MS_NOSUID | MS_NOATIME |
+		   (writable ? 0 : MS_RDONLY);
+	o->data = NULL;
+	if (!word)
+		return DR_EXIT_OK;
+	if (mnt_split_optstr(word, &user, &vfs, &o->data, 0, 0) ||
+	    mnt_optstr_get_flags(word, &o->flags, map))
+		code = fail_usage(word, "not understood");
+	else if (user && *user)
+		code = fail_usage(user, "no option of this mount");
+	else if (o->flags & ~(unsigned long)OPTION_FLAGS)
+		code = fail_usage(word, "only options of a new mount");
+	else if (writable && o->flags & MS_RDONLY)
+		code = fail_usage(word, "--writable wants rw");
+	free(user);
+	free(vfs);
+	return code;
 }
 
 /* Where @pv cannot be used, it says why. Return: exit code. */
@@ -140,7 +178,7 @@ static dev_t devno_of(const struct past *p, const struct past_volume *pv)
 }
 
 static int try_mount(struct past *p, struct past_volume *pv, const char *dir,
-		     unsigned int flags)
+		     const struct past_options *o)
 {
 	int ret;
 
@@ -152,7 +190,7 @@ static int try_mount(struct past *p, struct past_volume *pv, const char *dir,
 		return -EINVAL;
 	}
 	ret = mount_volume(pv->node, devno_of(p, pv), pv->vol->type, dir,
-			   mount_flags(flags), "", &pv->why);
+			   o->flags, o->data ? o->data : "", &pv->why);
 	pv->error = -ret;
 	return ret;
 }
@@ -160,6 +198,7 @@ static int try_mount(struct past *p, struct past_volume *pv, const char *dir,
 /* For our own eyes */
 static int mount_all(struct past *p, unsigned int flags)
 {
+	const struct past_options o = own_options(flags);
 	char dir[PATH_MAX];
 	size_t i;
 	int code;
@@ -170,7 +209,7 @@ static int mount_all(struct past *p, unsigned int flags)
 		code = own_name_space(dir);
 		if (code)
 			return code;
-		if (try_mount(p, &p->vol[i], dir, flags))
+		if (try_mount(p, &p->vol[i], dir, &o))
 			continue;
 		p->vol[i].dir = strdup(dir);
 		if (!p->vol[i].dir)
@@ -181,12 +220,12 @@ static int mount_all(struct past *p, unsigned int flags)
 }
 
 int past_mount(struct past *p, size_t nr, const char *thing, const char *dir,
-	       unsigned int flags)
+	       const struct past_options *o)
 {
 	struct past_volume *pv = &p->vol[nr];
 	int code;
 
-	if (!try_mount(p, pv, dir, flags))
+	if (!try_mount(p, pv, dir, o))
 		return DR_EXIT_OK;
 	code = scratch_check(&p->scratch, thing);
 	if (code)
@@ -200,11 +239,12 @@ int past_mount(struct past *p, size_t nr, const char *thing, const char *dir,
 int past_mount_own(struct past *p, size_t nr, const char *thing,
 		   unsigned int flags)
 {
+	const struct past_options o = own_options(flags);
 	char dir[PATH_MAX];
 	int code = own_name_space(dir);
 
 	if (!code)
-		code = past_mount(p, nr, thing, dir, flags);
+		code = past_mount(p, nr, thing, dir, &o);
 	if (code)
 		return code;
 	p->vol[nr].dir = strdup(dir);

@@ -40,6 +40,21 @@ struct past {
 #define PAST_WRITABLE	1	/* dir is mounted rw */
 #define PAST_NO_MOUNT	2	/* only the devices */
 
+/* How the user wants it mounted */
+struct past_options {
+	unsigned long flags;	/* MS_... */
+	char *data;		/* of the file system, allocated; or NULL */
+};
+
+/**
+ * past_options_parse() - as of mount -o
+ * @word: or NULL: nodev and nosuid, and read-only unless @writable
+ * @o: data is to be freed in every case
+ *
+ * Return: exit code, has said why.
+ */
+int past_options_parse(const char *word, bool writable, struct past_options *o);
+
 /**
  * past_open() - open an epoch, or an epoch with rules on top
  * @flags: PAST_...
@@ -53,13 +68,13 @@ int past_open(const char *device, uint32_t epoch, const struct view_rule *rules,
 int past_close(struct past *p);
 
 /**
- * past_mount() - mount one volume on @dir
+ * past_mount() - mount one volume on @dir, where others see it
  * @thing: for messages
  *
  * In the name space that we are in now. Return: exit code, has said why.
  */
 int past_mount(struct past *p, size_t nr, const char *thing, const char *dir,
-	       unsigned int flags);
+	       const struct past_options *o);
 
 /* The same for our own eyes: vol[nr].dir is set. past_close() unmounts it. */
 int past_mount_own(struct past *p, size_t nr, const char *thing,

@@ -84,6 +84,7 @@ try_fs() {
 	ok "$fs: the tree is as it was" diff want.tree got.tree
 	ok "$fs: the files are as they were" diff want.sums got.sums
 	not_ok "$fs: it cannot be written" touch /mnt/old/file
+	like "$(findmnt -no OPTIONS /mnt/old)" '^ro,nosuid,nodev,' "$fs: nothing in it can raise rights"
 	ok "$fs: a second one beside it" "$DMDELTA" mount v@frozen /mnt/too --scratch memory --writable
 	is "$(cat /mnt/too/random)" new "$fs: ... shows its own epoch"
 	for ((i = 0; i < 20; i++)); do
@@ -110,6 +111,13 @@ for fs in ext4 xfs btrfs; do
 	umount /mnt/live
 	dmdelta close v >/dev/null
 done
+
+ok "mount -o" "$DMDELTA" mount -o rw,suid,noexec,commit=7 v@dirty /mnt/old
+like "$(findmnt -no OPTIONS /mnt/old)" '^rw,nodev,noexec,.*commit=7' "... as it says"
+umount /mnt/old
+refuses 8 'cannot be mounted' mount -o nosuch=1 v@dirty /mnt/old
+strace -f -e trace=mount -o trace "$DMDELTA" ls v@dirty:/ >/dev/null
+like "$(grep btrfs trace)" 'MS_RDONLY\|MS_NOSUID\|MS_NODEV\|MS_NOEXEC' "a mount for our own eyes"
 
 # --- ls, cat, cp, on btrfs with a subvolume ------------------------------------------------
 
