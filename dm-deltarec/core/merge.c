@@ -273,9 +273,13 @@ int dr_merge_step(struct dr_store *st)
 {
 	struct dr_merge *g = &st->merge;
 	int r, more;
+	u64 pos;
+	u32 next;
 
 	if (!g->under_way)
 		merge_start(st);
+	next = g->next;
+	pos = g->pos;
 	dr_store_begin(st);
 	dr_plan_restart(&g->plan);
 	more = feed_all(st);
@@ -284,8 +288,13 @@ int dr_merge_step(struct dr_store *st)
 		r = dr_store_commit(st, !more);
 	if (r) {
 		dr_store_abort(st);
-		/* Entries given up in this step will be given up again. */
-		g->under_way = false;
+		/*
+		 * The next one does this step again. Not those before, which
+		 * were committed: what they gave up waits to become free, and
+		 * must not be given up a second time.
+		 */
+		g->next = next;
+		g->pos = pos;
 		return r;
 	}
 	if (!more)

@@ -21,6 +21,13 @@ struct stack {
 	u32 max;
 };
 
+/* What a pass changes of an epoch's record */
+struct was {
+	u32 parent;
+	u16 flags;
+	bool gone;
+};
+
 struct reclaim {
 	struct dr_store *st;
 	struct dr_plan plan;
@@ -30,6 +37,10 @@ struct reclaim {
 	u32 *child;			/* 1 + first child, by table position */
 	u32 *sibling;
 	u32 *todo;			/* depth-first search */
+	/* To go back to when the step cannot be committed (S6) */
+	struct was *was;		/* by table position */
+	u32 at_epoch;
+	u64 at_block;
 };
 
 u32 dr_reclaim_pending(const struct dr_store *st)
@@ -54,6 +65,37 @@ static void reclaim_exit(struct reclaim *rc)
 	env->free(env->ctx, rc->child);
 	env->free(env->ctx, rc->sibling);
 	env->free(env->ctx, rc->todo);
+	env->free(env->ctx, rc->was);
+}
+
+static void remember(struct reclaim *rc)
+{
+	const struct dr_epochs *t = &rc->st->epochs;
+	u32 i;
+
+	for (i = 0; i < t->nr; i++)
+		rc->was[i] = (struct was){ t->e[i].parent, t->e[i].flags,
+					   t->e[i].gone };
+	rc->at_epoch = rc->st->reclaim_epoch;
+	rc->at_block = rc->st->reclaim_block;
+}
+
+/*
+ * The trees are as they were before the step, and so must the table be: an
+ * epoch that has versions has a record. It stays dirty, which does no harm.
+ */
+static void go_back(struct reclaim *rc)
+{
+	struct dr_store *st = rc->st;
+	u32 i;
+
+	for (i = 0; i < st->epochs.nr; i++) {
+		st->epochs.e[i].parent = rc->was[i].parent;
+		st->epochs.e[i].flags = rc->was[i].flags;
+		st->epochs.e[i].gone = rc->was[i].gone;
+	}
+	st->reclaim_epoch = rc->at_epoch;
+	st->reclaim_block = rc->at_block;
 }
 
 static int reclaim_init(struct reclaim *rc, struct dr_store *st)
@@ -68,8 +110,10 @@ static int reclaim_init(struct reclaim *rc, struct dr_store *st)
 	rc->child = env->alloc(env->ctx, bytes);
 	rc->sibling = env->alloc(env->ctx, bytes);
 	rc->todo = env->alloc(env->ctx, bytes);
-	if (!rc->child || !rc->sibling || !rc->todo)
+	rc->was = env->alloc(env->ctx, st->epochs.nr * sizeof(*rc->was));
+	if (!rc->child || !rc->sibling || !rc->todo || !rc->was)
 		return -ENOMEM;
+	remember(rc);
 	for (i = 0; i < st->epochs.nr; i++) {
 		if (st->epochs.e[i].gone || !st->epochs.e[i].parent)
 			continue;
@@ -339,13 +383,15 @@ int dr_reclaim_step(struct dr_store *st)
 	}
 	dr_store_begin(st);
 	r = reclaim_init(&rc, st);
-	if (!r)
+	if (!r) {
 		more = reclaim_pass(&rc);
-	if (!r && more < 0)
-		r = more;
+		r = min(more, 0);
+		if (!r)
+			r = dr_store_commit(st, false);
+		if (r)
+			go_back(&rc);
+	}
 	reclaim_exit(&rc);
-	if (!r)
-		r = dr_store_commit(st, false);
 	if (r) {
 		dr_store_abort(st);
 		return r;

@@ -48,7 +48,11 @@ static inline int dr_replay_make_rule(const struct dr_store *st,
 /* Add a rule. Return: their number; -ENXIO: no replay is open; -ENOSPC. */
 s64 dr_replay_rule(struct dr_store *st, const struct dr_rule *rule);
 
-/* Compute some of what the rules say. 1: committed, call again; 0: done. */
+/*
+ * Compute some of what the rules say. 1: committed, call again; 0: done;
+ * -ENOSPC and -ENOMEM: what was not committed yet is undone, and all of it is
+ * computed again (S6). Any other error: the store may only be read.
+ */
 int dr_replay_step(struct dr_store *st);
 
 /**
@@ -90,7 +94,9 @@ int dr_replay_count(struct dr_store *st, const struct dr_rule *rule,
 /**
  * dr_reclaim_step() - free what no retained epoch needs
  * Everything of the dropped epochs has been merged.
- * Return: 1 committed, call again; 0 nothing left to do; error.
+ * Return: 1 committed, call again; 0 nothing left to do; -ENOSPC and -ENOMEM:
+ * this step was undone, table of epochs included, and the next call does it
+ * again (S6); any other error: the store may only be read.
  */
 int dr_reclaim_step(struct dr_store *st);
 /*

@@ -180,10 +180,15 @@ static int compute_rule(struct dr_store *st, const struct dr_rule *rule,
 	return r;
 }
 
-/* What was computed in a transaction is gone with it: do all of it again. */
-static void start_over(struct dr_replay *rp)
+/*
+ * There may be writes and rules before the next attempt to commit. It looks at
+ * all again that was written since the beginning.
+ */
+static void not_now(struct dr_replay *rp)
 {
-	rp->done = 0;
+	if (!rp->committing)
+		return;
+	rp->done = rp->rules.nr;
 	rp->at_block = 0;
 	rp->committing = false;
 }
@@ -191,7 +196,7 @@ static void start_over(struct dr_replay *rp)
 /* Rules from rp->done on; @since: only what was written since the beginning */
 static int compute(struct dr_store *st, bool since)
 {
-	struct dr_replay *rp = st->replay;
+	struct dr_replay *rp = st->replay, was = *rp;
 	int r = 0, f;
 
 	/* The record of the commit names an epoch that must be in the tree. */
@@ -215,8 +220,11 @@ static int compute(struct dr_store *st, bool since)
 		r = f ? f : 1;
 	}
 	if (r < 0) {
+		/* What was computed in a transaction is gone with it (S6). */
 		dr_store_abort(st);
-		start_over(rp);
+		rp->done = was.done;
+		rp->at_block = was.at_block;
+		rp->mixed = was.mixed;
 	}
 	return r;
 }
@@ -294,10 +302,8 @@ static int settle_counts(struct dr_store *st)
 
 	if (!r && rp->mixed)
 		r = count_mixed(st);
-	if (r) {
-		start_over(rp);
+	if (r)
 		return r;
-	}
 	e = dr_epochs_find(&st->epochs, rp->epoch);
 	if (e->nr_blocks == rp->changed)
 		return 0;
@@ -308,7 +314,6 @@ static int settle_counts(struct dr_store *st)
 	if (!r)
 		return 1;
 	dr_store_abort(st);
-	start_over(rp);
 	return r;
 }
 
@@ -329,7 +334,11 @@ int dr_replay_finish(struct dr_store *st)
 		rp->done = 0;
 	}
 	r = compute(st, true);
-	return r ? r : settle_counts(st);
+	if (!r)
+		r = settle_counts(st);
+	if (r < 0)
+		not_now(rp);
+	return r;
 }
 
 int dr_replay_seal(struct dr_store *st, s64 now)
@@ -339,7 +348,7 @@ int dr_replay_seal(struct dr_store *st, s64 now)
 	if (!r)
 		r = dr_store_open_replay(st, st->replay->epoch, now);
 	if (r)
-		start_over(st->replay);
+		not_now(st->replay);
 	return r;
 }
 

@@ -346,39 +346,52 @@ void dr_space_exit(struct dr_space *sp, const struct dr_env *env)
 	sp->index_dirty = NULL;
 }
 
-int dr_space_grow(struct dr_space *sp, const struct dr_env *env, u64 nr_blocks)
+static void copy_arrays(struct dr_space *sp, const struct dr_space *old)
 {
-	struct dr_space old = *sp;
+	memcpy(sp->disk, old->disk, (size_t)old->nr_regions * DR_BLOCK_SIZE);
+	memcpy(sp->busy, old->busy, (size_t)old->nr_regions * WORDS * 8);
+	memcpy(sp->nr_free, old->nr_free,
+	       (size_t)old->nr_regions * sizeof(u32));
+	memcpy(sp->dirty, old->dirty, old->nr_regions);
+	memcpy(sp->index, old->index, (size_t)old->nr_index * DR_BLOCK_SIZE);
+	memcpy(sp->index_dirty, old->index_dirty, old->nr_index);
+}
+
+int dr_space_grow(struct dr_space *sp, const struct dr_env *env, u64 nr_blocks,
+		  struct dr_space *old)
+{
 	u32 i, tail;
 	u64 b;
 	int r;
 
+	*old = *sp;
 	set_size(sp, nr_blocks);
 	r = alloc_arrays(sp, env);
 	if (r) {
-		*sp = old;
+		*sp = *old;
 		return r;
 	}
-	memcpy(sp->disk, old.disk, (size_t)old.nr_regions * DR_BLOCK_SIZE);
-	memcpy(sp->busy, old.busy, (size_t)old.nr_regions * WORDS * 8);
-	memcpy(sp->nr_free, old.nr_free, (size_t)old.nr_regions * sizeof(u32));
-	memcpy(sp->dirty, old.dirty, old.nr_regions);
-	memcpy(sp->index, old.index, (size_t)old.nr_index * DR_BLOCK_SIZE);
-	memcpy(sp->index_dirty, old.index_dirty, old.nr_index);
-	for (i = old.nr_regions; i < sp->nr_regions; i++)
+	copy_arrays(sp, old);
+	for (i = old->nr_regions; i < sp->nr_regions; i++)
 		init_region(sp, i);
-	for (i = old.nr_index; i < sp->nr_index; i++)
+	for (i = old->nr_index; i < sp->nr_index; i++)
 		init_index(sp, i);
 	/* What did not exist in the last region until now */
-	region_of(old.nr_blocks, &tail);
-	b = old.nr_blocks;
+	region_of(old->nr_blocks, &tail);
+	b = old->nr_blocks;
 	if (tail)
 		for (; b < nr_blocks && tail < DR_REGION_BLOCKS; b++, tail++) {
 			dr_space_clear_disk(sp, b, 1);
 			dr_space_clear_busy(sp, b, 1);
 		}
-	dr_space_exit(&old, env);
 	return 0;
+}
+
+void dr_space_undo_grow(struct dr_space *sp, const struct dr_env *env,
+			struct dr_space *old)
+{
+	dr_space_exit(sp, env);
+	*sp = *old;
 }
 
 static u32 used_bits(const struct dr_disk_bitmap *d)

@@ -67,8 +67,17 @@ int dr_space_load(struct dr_space *sp, const struct dr_env *env,
 int dr_space_commit(struct dr_space *sp, const struct dr_env *env, u64 gen,
 		    const u8 *uuid);
 
-/* Extend to @nr_blocks; nothing else may run. May sleep. */
-int dr_space_grow(struct dr_space *sp, const struct dr_env *env, u64 nr_blocks);
+/**
+ * dr_space_grow() - extend to @nr_blocks
+ * @old: as it was, to go back to; the caller ends it with dr_space_exit(), or
+ *	with dr_space_undo_grow() once every change since then was undone
+ * Context: may sleep; nothing else may run.
+ * Return: 0 or -ENOMEM, then nothing has changed.
+ */
+int dr_space_grow(struct dr_space *sp, const struct dr_env *env, u64 nr_blocks,
+		  struct dr_space *old);
+void dr_space_undo_grow(struct dr_space *sp, const struct dr_env *env,
+			struct dr_space *old);
 
 /**
  * dr_space_take_data() - take slots for data

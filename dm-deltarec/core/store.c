@@ -695,11 +695,33 @@ static int replay_journal(struct dr_store *st)
 	return r;
 }
 
+/*
+ * A device that was so full that its journal finds no room is enlarged while
+ * it is closed: what it has grown by is of use at once. The superblock of each
+ * commit names it, and a journal that was written before it does not.
+ */
+static int grow_first(struct dr_store *st)
+{
+	u64 nr = dr_space_usable(st->device_blocks);
+	struct dr_space old;
+	int r;
+
+	if (nr <= st->space.nr_blocks)
+		return 0;
+	r = dr_space_grow(&st->space, &st->env, nr, &old);
+	if (!r)
+		dr_space_exit(&old, &st->env);
+	return r;
+}
+
 int dr_store_activate(struct dr_store *st)
 {
 	u32 i;
 	int r;
 
+	r = grow_first(st);
+	if (r)
+		return r;
 	st->txn.hold = true;
 	r = replay_journal(st);
 	if (!r)
@@ -733,17 +755,26 @@ int dr_store_activate(struct dr_store *st)
 int dr_store_grow(struct dr_store *st, u64 device_blocks)
 {
 	u64 nr = dr_space_usable(device_blocks);
+	struct dr_space old;
 	int r;
 
 	st->device_blocks = device_blocks;
 	if (nr <= st->space.nr_blocks)
 		return 0;
-	r = dr_space_grow(&st->space, &st->env, nr);
+	r = dr_space_grow(&st->space, &st->env, nr, &old);
 	if (r)
 		return r;
 	dr_store_begin(st);
 	r = dr_store_commit(st, false);
-	if (!r)
-		dr_store_release(st, true);
+	if (!r) {
+		dr_space_exit(&old, &st->env);
+		return 1;
+	}
+	dr_store_abort(st);
+	/* No journal may name what the superblock does not know. */
+	if (st->broken)
+		dr_space_exit(&old, &st->env);
+	else
+		dr_space_undo_grow(&st->space, &st->env, &old);
 	return r;
 }

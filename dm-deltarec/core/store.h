@@ -171,10 +171,19 @@ int dr_super_read(const struct dr_env *env, struct dr_disk_super *sb);
 int dr_store_open(struct dr_store *st, u64 device_blocks, u32 mem_entries);
 void dr_store_close(struct dr_store *st);
 
-/* Replay the journal and begin a session. First to write. May sleep. */
+/*
+ * Replay the journal and begin a session, using what the device has grown by.
+ * First to write; after an error only dr_store_close(). May sleep.
+ */
 int dr_store_activate(struct dr_store *st);
 
-/* Use what a device has grown by; call when nothing else runs. May sleep. */
+/**
+ * dr_store_grow() - use what a device has grown by
+ * Context: may sleep; nobody writes. Views may read.
+ * Return: 1 committed: go on as after dr_merge_step(); 0: it has not grown;
+ * -ENOSPC and -ENOMEM: nothing has changed; any other error: the store may
+ * only be read.
+ */
 int dr_store_grow(struct dr_store *st, u64 device_blocks);
 
 static inline void dr_store_snap(const struct dr_store *st, struct dr_snap *s)
@@ -292,8 +301,8 @@ bool dr_store_freeze(struct dr_store *st);
 /**
  * dr_merge_step() - bring the frozen table into the trees, or part of it
  * Return: 1 committed, call again after dr_store_release(); 0 all is merged
- * and committed; a negative errno (the transaction was undone; after an I/O
- * error the store may only be read).
+ * and committed; -ENOSPC and -ENOMEM: this step was undone, and the next call
+ * does it again (S6); any other error: the store may only be read.
  */
 int dr_merge_step(struct dr_store *st);
 

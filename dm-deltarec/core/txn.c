@@ -252,6 +252,8 @@ void dr_txn_release(struct dr_txn *txn, bool final)
 			/* Too many: they stay busy until the next activation. */
 			if (n < txn->max_log / 4)
 				txn->log[n++] = *e;
+			else
+				set_pending(txn, e->nr);
 		} else {
 			give_back(txn, e);
 		}

@@ -393,6 +393,57 @@ static int check_old_snap(struct model *m, const struct dr_snap *snap)
 	return 0;
 }
 
+static int without_memory(struct model *m, int (*step)(struct dr_store *st))
+{
+	int r;
+
+	m->disk.fail_alloc = 1 + rnd(&m->rng, 8);
+	r = step(m->st);
+	m->disk.fail_alloc = 0;
+	return r;
+}
+
+static int without_room(struct model *m, int (*step)(struct dr_store *st))
+{
+	struct dr_space *sp = &m->st->space;
+	u64 *taken = calloc(sp->nr_blocks, sizeof(*taken)), b, n = 0;
+	u64 keep = rnd(&m->rng, 12);
+	int r;
+
+	lock(m);
+	for (b = 0; b < sp->nr_blocks && sp->free > keep; b++) {
+		if (dr_space_is_busy(sp, b))
+			continue;
+		dr_space_set_busy(sp, b, 1);
+		taken[n++] = b;
+	}
+	unlock(m);
+	r = step(m->st);
+	lock(m);
+	while (n)
+		dr_space_clear_busy(sp, taken[--n], 1);
+	unlock(m);
+	free(taken);
+	return r;
+}
+
+int step_or_not(struct model *m, int (*step)(struct dr_store *st))
+{
+	u64 gen = m->st->gen;
+	int r;
+
+	if (!chance(&m->rng, 8))
+		return step(m->st);
+	r = chance(&m->rng, 50) ? without_memory(m, step) :
+				  without_room(m, step);
+	if (r != -ENOSPC && r != -ENOMEM)
+		return r;
+	if (m->st->gen != gen)
+		fail(m, "a step that failed was committed");
+	say(m, "a step found no %s", r == -ENOSPC ? "room" : "memory");
+	return -EAGAIN;
+}
+
 int merge_step(struct model *m)
 {
 	struct dr_snap snap;
@@ -402,7 +453,9 @@ int merge_step(struct model *m)
 	if (r)
 		return r;
 	dr_store_snap(m->st, &snap);
-	r = dr_merge_step(m->st);
+	r = step_or_not(m, dr_merge_step);
+	if (r == -EAGAIN)
+		return 0;
 	say(m, "merge step: %d", r);
 	if (check_ret(m, "merge", r) < 0)
 		return -EIO;

@@ -148,6 +148,11 @@ int journal_write(struct model *m);
 int journal_pump(struct model *m);
 int flush_all(struct model *m);
 int ctl_pump(struct model *m);
+/*
+ * A step of the core, which finds no room or no memory now and then. -EAGAIN:
+ * so it did, and is to be made again
+ */
+int step_or_not(struct model *m, int (*step)(struct dr_store *st));
 int merge_step(struct model *m);
 int release(struct model *m);
 int merge_all(struct model *m);

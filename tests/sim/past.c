@@ -184,7 +184,9 @@ static int replay_step(struct model *m)
 		r = release(m);
 	if (r)
 		return r;
-	r = dr_replay_step(m->st);
+	r = step_or_not(m, dr_replay_step);
+	if (r == -EAGAIN)
+		return 0;
 	say(m, "replay step: %d", r);
 	r = check_ret(m, "replay step", r);
 	if (r == 1) {
@@ -240,6 +242,11 @@ static int count_rule(struct model *m, u64 *changed)
 	return 0;
 }
 
+static int commit_now(struct dr_store *st)
+{
+	return dr_replay_commit(st, 99);
+}
+
 static int replay_commit(struct model *m)
 {
 	u32 id = m->st->replay->epoch, sealed = m->st->head;
@@ -256,8 +263,12 @@ static int replay_commit(struct model *m)
 	e->note = m->replay_note;
 	n = or_replay(m, e);
 	while (!r) {
-		r = check_ret(m, "replay commit",
-			      dr_replay_commit(m->st, m->nr_ops));
+		r = step_or_not(m, commit_now);
+		if (r == -EAGAIN) {
+			r = 0;
+			continue;
+		}
+		r = check_ret(m, "replay commit", r);
 		if (r != 1)
 			break;
 		m->release = true;
@@ -395,7 +406,9 @@ static int reclaim_some(struct model *m, u32 n)
 			r = release(m);
 		if (r)
 			return r;
-		more = dr_reclaim_step(m->st);
+		more = step_or_not(m, dr_reclaim_step);
+		if (more == -EAGAIN)
+			continue;
 		say(m, "reclaim step: %d", more);
 		more = check_ret(m, "reclaim", more);
 		if (more < 0)
@@ -452,5 +465,8 @@ int op_grow(struct model *m)
 		return r;
 	m->disk.nr = nr;
 	say(m, "grow to %llu", ull(nr));
-	return check_ret(m, "grow", dr_store_grow(m->st, nr)) < 0 ? -EIO : 0;
+	r = check_ret(m, "grow", dr_store_grow(m->st, nr));
+	if (r == 1)
+		dr_store_release(m->st, false);
+	return min(r, 0);
 }

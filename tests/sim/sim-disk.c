@@ -274,7 +274,11 @@ static int env_barrier(void *ctx, u64 block, u32 nr, const void *buf)
 
 static void *env_alloc(void *ctx, size_t size)
 {
+	struct sim_disk *d = ctx;
+
 	may_sleep(ctx, "alloc");
+	if (d->fail_alloc && !--d->fail_alloc)
+		return NULL;
 	return calloc(1, size ? size : 1);
 }
 

@@ -67,6 +67,7 @@ struct sim_disk {
 	u32 reports;
 	u32 super_reports;	/* of them, about superblocks */
 	u32 misuse;		/* calls that the context forbids */
+	u32 fail_alloc;		/* 1: the next one, 0: none */
 	bool verbose;
 	struct rng *rng;
 	struct dr_node_cache nodes;

@@ -393,6 +393,7 @@ static void growing_makes_exactly_the_new_blocks_free(void **state)
 	static const u64 to[] = { 5000, REGION, REGION + 9, 3 * REGION,
 				  3 * REGION + 100 };
 	struct fix f, fresh;
+	struct dr_space old;
 	u64 b;
 	u32 i;
 
@@ -401,7 +402,12 @@ static void growing_makes_exactly_the_new_blocks_free(void **state)
 		fix_init(&fresh, to[i], 1);
 		dr_space_set_disk(&f.sp, 500, 3);
 		dr_space_set_busy(&f.sp, 500, 3);
-		assert_int_equal(dr_space_grow(&f.sp, &f.m.env, to[i]), 0);
+		assert_int_equal(dr_space_grow(&f.sp, &f.m.env, to[i], &old), 0);
+		dr_space_undo_grow(&f.sp, &f.m.env, &old);
+		assert_true(f.sp.nr_blocks == from[i]);
+		assert_true(dr_space_is_busy(&f.sp, 501));
+		assert_int_equal(dr_space_grow(&f.sp, &f.m.env, to[i], &old), 0);
+		dr_space_exit(&old, &f.m.env);
 		dr_space_set_disk(&fresh.sp, 500, 3);
 		dr_space_set_busy(&fresh.sp, 500, 3);
 		assert_true(f.sp.nr_blocks == to[i]);
@@ -422,6 +428,7 @@ static void growing_across_an_index_page(void **state)
 {
 	u64 small = REGION * (DR_INDEX_PAGES - 1) + 77;
 	u64 large = REGION * (DR_INDEX_PAGES + 1) + 9;
+	struct dr_space old;
 	struct fix f;
 
 	fix_init(&f, large, 1);
@@ -430,7 +437,8 @@ static void growing_across_an_index_page(void **state)
 				       DR_JOURNAL_MIN, f.super), 0);
 	commit(&f);
 	assert_int_equal(f.sp.nr_index, 1);
-	assert_int_equal(dr_space_grow(&f.sp, &f.m.env, large), 0);
+	assert_int_equal(dr_space_grow(&f.sp, &f.m.env, large, &old), 0);
+	dr_space_exit(&old, &f.m.env);
 	assert_int_equal(f.sp.nr_index, 2);
 	commit(&f);
 	assert_int_equal(load(&f), 0);
@@ -441,19 +449,21 @@ static void growing_across_an_index_page(void **state)
 
 static void without_memory_nothing_changes(void **state)
 {
+	struct dr_space old;
 	struct fix f;
 	u32 i;
 
 	fix_init(&f, 4096, 1);
 	for (i = 1; i <= 6; i++) {
 		f.m.fail_alloc = i;
-		assert_int_equal(dr_space_grow(&f.sp, &f.m.env, 9000),
+		assert_int_equal(dr_space_grow(&f.sp, &f.m.env, 9000, &old),
 				 -ENOMEM);
 		assert_true(f.sp.nr_blocks == 4096);
 		assert_true(dr_space_is_busy(&f.sp, 0));
 	}
 	f.m.fail_alloc = 0;
-	assert_int_equal(dr_space_grow(&f.sp, &f.m.env, 9000), 0);
+	assert_int_equal(dr_space_grow(&f.sp, &f.m.env, 9000, &old), 0);
+	dr_space_exit(&old, &f.m.env);
 	fix_exit(&f);
 }
 

@@ -375,13 +375,17 @@ static void growing_is_durable(void **state)
 	mem_env_exit(&s.m);
 	mem_env_init(&s.m, 3 * r);
 	assert_int_equal(mem_store_format(&s, 1, 1000, r - 100), 0);
+	s.m.nr_blocks = r - 100;
 	assert_int_equal(mem_store_start(&s), 0);
+	s.m.nr_blocks = 3 * r;
 	mem_write(&s, 5, 10);
 	free = s.st.space.free;
-	assert_int_equal(dr_store_grow(&s.st, r + 5), 0);
+	assert_int_equal(dr_store_grow(&s.st, r + 5), 1);
+	dr_store_release(&s.st, false);
 	assert_true(s.st.space.nr_blocks == r);
 	assert_in_range(s.st.space.free, free + 90, free + 100);
-	assert_int_equal(dr_store_grow(&s.st, 3 * r), 0);
+	assert_int_equal(dr_store_grow(&s.st, 3 * r), 1);
+	dr_store_release(&s.st, false);
 	assert_true(s.st.space.nr_blocks == 3 * r);
 	/* Smaller is ignored. */
 	assert_int_equal(dr_store_grow(&s.st, r), 0);
