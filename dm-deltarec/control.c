@@ -187,6 +187,6 @@ s64 deltarec_drop(struct deltarec_store *s, u32 epoch)
 	} while (r == -EAGAIN && m >= 0);
 	if (m < 0 || r)
 		return m < 0 ? m : r;
-	deltarec_kick_meta(s);
+	deltarec_hurry(s);
 	return epoch;
 }

@@ -166,10 +166,14 @@ static bool run_piece(struct deltarec_io *io)
 	}
 }
 
-/* Make [block, block + nr) zeroes in the head. False: waits */
+/*
+ * Make [block, block + nr) zeroes in the head. False: waits. After an error
+ * nothing is left of the bio.
+ */
 static bool publish_zeroes(struct deltarec_io *io, u64 block, u64 nr)
 {
 	struct deltarec_store *s = io->dt->s;
+	blk_status_t status = BLK_STS_OK;
 	struct deltarec_io *other;
 	bool half, wait = true;
 
@@ -178,9 +182,7 @@ static bool publish_zeroes(struct deltarec_io *io, u64 block, u64 nr)
 	if (other) {
 		deltarec_park(io, &other->waiters);
 	} else if (dr_store_zero(&s->st, block, nr)) {
-		s->merge_wanted = true;
-		deltarec_park(io, &s->parked);
-		deltarec_kick_meta(s);
+		wait = deltarec_wait_for_room(s, io, -EAGAIN, &status);
 	} else {
 		wait = false;
 		if (io->bio->bi_opf & REQ_FUA)
@@ -190,6 +192,10 @@ static bool publish_zeroes(struct deltarec_io *io, u64 block, u64 nr)
 	spin_unlock_irq(&s->lock);
 	if (half)
 		deltarec_kick_meta(s);
+	if (status) {
+		WRITE_ONCE(io->status, status);
+		bio_advance(io->bio, io->bio->bi_iter.bi_size);
+	}
 	return !wait;
 }
 
@@ -227,7 +233,7 @@ static bool run_zeroes(struct deltarec_io *io)
 		return run_piece(io);
 	if (!publish_zeroes(io, r.block, r.whole))
 		return false;
-	sectors = min_t(u64, r.whole << s->block_shift, r.sectors);
+	sectors = min_t(u64, r.whole << s->block_shift, bio_sectors(bio));
 	bio_advance(bio, sectors << SECTOR_SHIFT);
 	return true;
 }

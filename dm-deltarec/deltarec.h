@@ -122,6 +122,13 @@ struct deltarec_note {
 	u8 *data;
 };
 
+/* A step that found no room or no memory, and comes again; see worker.c */
+struct deltarec_stall {
+	int error;		/* 0: it did not */
+	unsigned int delay;	/* jiffies; doubles */
+	unsigned long until;	/* not before */
+};
+
 struct deltarec_reads;		/* reads.c */
 
 struct deltarec_store {
@@ -169,6 +176,7 @@ struct deltarec_store {
 	struct deltarec_cache __rcu *cache;	/* meta; exchanged under lock */
 	spinlock_t write_lock;			/* for write[] */
 	wait_queue_head_t write_wait;
+	void *barrier_buf;			/* one block */
 	struct deltarec_write write[DELTAREC_NR_WRITES];
 	unsigned int nr_writes;			/* write_lock: in flight */
 	int write_error;			/* write_lock: first one */
@@ -180,10 +188,13 @@ struct deltarec_store {
 	wait_queue_head_t ctl_wait;		/* ctl_state or mode changed */
 	struct workqueue_struct *meta_wq;
 	struct work_struct meta_work;
+	struct delayed_work again;		/* kicks meta_work */
+	struct deltarec_stall merge_stall;	/* lock */
+	struct deltarec_stall back_stall;	/* lock: reclaim, replay */
 	bool merge_wanted;			/* lock */
 	bool meta_busy;				/* lock: slots may become free */
 	bool reclaim_merged;			/* lock: since the last drop */
-	bool stopping;
+	bool stopping;				/* no mapped device, no work */
 	struct deltarec_replay_info replay;	/* lock */
 	struct deltarec_note note;
 	struct deltarec_reads *reads;		/* NULL: never tracked */
@@ -376,6 +387,8 @@ void deltarec_pending_end(struct deltarec_io *io, blk_status_t status);
  */
 bool deltarec_wait_for_room(struct deltarec_store *s, struct deltarec_io *io,
 			    int error, blk_status_t *status);
+/* The device is full; say so, once. Lock held. */
+void deltarec_tell_full(struct deltarec_store *s);
 
 /* journal-io.c */
 int deltarec_journal_init(struct deltarec_store *s);
@@ -390,8 +403,19 @@ int deltarec_journal_sync(struct deltarec *dt);
 
 /* worker.c */
 void deltarec_meta_work(struct work_struct *work);
+void deltarec_again_work(struct work_struct *work);
 /* Any context. */
 void deltarec_kick_meta(struct deltarec_store *s);
+/* There may be room: try at once what found none. Any context. */
+void deltarec_hurry(struct deltarec_store *s);
+/* End what runs; only deltarec_hurry() may begin again. May sleep. */
+void deltarec_meta_stop(struct deltarec_store *s);
+/*
+ * A background step has failed. Without room or memory it was undone, and comes
+ * again (S7); after all else the store may only be read. May sleep.
+ */
+void deltarec_step_failed(struct deltarec_store *s,
+			  struct deltarec_stall *stall, int error);
 /*
  * Merge all that is in memory now; meta held. May sleep.
  * 1: something was committed; 0: nothing to do; or an error

@@ -226,7 +226,6 @@ static bool all_landed(struct deltarec_store *s, int *error)
 static int env_barrier(void *ctx, u64 block, u32 nr, const void *buf)
 {
 	struct deltarec_store *s = ctx;
-	void *copy;
 	int r;
 
 	wait_event(s->write_wait, all_landed(s, &r));
@@ -234,15 +233,15 @@ static int env_barrier(void *ctx, u64 block, u32 nr, const void *buf)
 		return r;
 	if (!nr)
 		return blkdev_issue_flush(s->delta);
-	/* What is to be written may lie anywhere in memory, unaligned. */
-	copy = env_alloc(s, (size_t)nr * DR_BLOCK_SIZE);
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, buf, (size_t)nr * DR_BLOCK_SIZE);
-	r = sync_io(s, REQ_OP_WRITE | REQ_META | REQ_PREFLUSH | REQ_FUA, block,
-		    nr, copy);
-	env_free(s, copy);
-	return r;
+	/*
+	 * The superblock, and nothing else: a commit that has come this far
+	 * cannot be undone, so there must be memory for it.
+	 */
+	if (WARN_ON_ONCE(nr > 1))
+		return -EINVAL;
+	memcpy(s->barrier_buf, buf, DR_BLOCK_SIZE);
+	return sync_io(s, REQ_OP_WRITE | REQ_META | REQ_PREFLUSH | REQ_FUA,
+		       block, 1, s->barrier_buf);
 }
 
 static void commit_lock(void *ctx)
@@ -286,6 +285,9 @@ int deltarec_env_init(struct deltarec_store *s)
 	s->st.commit_unlock = commit_unlock;
 	spin_lock_init(&s->write_lock);
 	init_waitqueue_head(&s->write_wait);
+	s->barrier_buf = (void *)__get_free_page(GFP_KERNEL);
+	if (!s->barrier_buf)
+		return -ENOMEM;
 	for (i = 0; i < ARRAY_SIZE(s->write); i++) {
 		s->write[i].s = s;
 		s->write[i].buf = (void *)__get_free_page(GFP_KERNEL);
@@ -309,4 +311,5 @@ void deltarec_env_exit(struct deltarec_store *s)
 		dm_io_client_destroy(s->io);
 	for (i = 0; i < ARRAY_SIZE(s->write); i++)
 		free_page((unsigned long)s->write[i].buf);
+	free_page((unsigned long)s->barrier_buf);
 }

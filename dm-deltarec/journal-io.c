@@ -87,8 +87,18 @@ static enum next_step next_locked(struct deltarec_store *s, u32 *nr,
 		j->busy = false;
 		return NEXT_FAIL;
 	}
-	if (!round_done(s))
-		return fill(s, nr);
+	if (!round_done(s)) {
+		enum next_step next = fill(s, nr);
+
+		if (next != NEXT_FULL || s->merge_stall.error != -ENOSPC ||
+		    (s->f.queue_if_full && !s->suspending))
+			return next;
+		/* As a write that finds no room; what it is for goes on. */
+		list_splice_init(&j->now, ended);
+		list_splice_tail_init(&j->next, ended);
+		j->round = false;
+		return NEXT_FAIL;
+	}
 	if (!j->wrote && !list_empty(&j->now))
 		return NEXT_FLUSH;
 	j->round = false;
@@ -139,7 +149,8 @@ static void work_on(struct deltarec_store *s)
 			deltarec_kick_meta(s);
 			return;
 		case NEXT_FAIL:
-			end_all(&ended, BLK_STS_IOERR);
+			end_all(&ended, READ_ONCE(s->mode) == DELTAREC_RW ?
+				BLK_STS_NOSPC : BLK_STS_IOERR);
 			return;
 		case NEXT_END:
 			end_all(&ended, BLK_STS_OK);

@@ -235,7 +235,7 @@ static int replay_abort(struct deltarec *dt, struct deltarec_reply *reply)
 	mutex_unlock(&s->ctl);
 	deltarec_replay_update(s);
 	mutex_unlock(&s->meta);
-	deltarec_kick_meta(s);
+	deltarec_hurry(s);
 	if (r)
 		return deltarec_refuse(dt, "replay abort", r);
 	deltarec_reply(reply, "%u", epoch);

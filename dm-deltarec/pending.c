@@ -111,6 +111,17 @@ void deltarec_pending_end(struct deltarec_io *io, blk_status_t status)
 		deltarec_kick_meta(s);
 }
 
+void deltarec_tell_full(struct deltarec_store *s)
+{
+	lockdep_assert_held(&s->lock);
+	if (s->full)
+		return;
+	s->full = true;
+	DMWARN_LIMIT("%s: delta device is full: drop epochs or enlarge it",
+		     s->name);
+	deltarec_event(s);
+}
+
 bool deltarec_wait_for_room(struct deltarec_store *s, struct deltarec_io *io,
 			    int error, blk_status_t *status)
 {
@@ -125,7 +136,8 @@ bool deltarec_wait_for_room(struct deltarec_store *s, struct deltarec_io *io,
 	merge = error == -EAGAIN ||
 		(io->tries < 2 && (st->space.pending || s->meta_busy ||
 				   st->frozen || st->reclaim_wanted));
-	if (merge) {
+	/* The merge that is waited for has no room itself. */
+	if (merge && s->merge_stall.error != -ENOSPC) {
 		if (error != -EAGAIN)
 			io->tries++;
 		s->merge_wanted = true;
@@ -133,12 +145,7 @@ bool deltarec_wait_for_room(struct deltarec_store *s, struct deltarec_io *io,
 		deltarec_kick_meta(s);
 		return true;
 	}
-	if (!s->full) {
-		s->full = true;
-		DMWARN_LIMIT("%s: delta device is full: drop epochs or enlarge it",
-			     s->name);
-		deltarec_event(s);
-	}
+	deltarec_tell_full(s);
 	if (s->f.queue_if_full && !s->suspending) {
 		deltarec_park(io, &s->parked);
 		return true;

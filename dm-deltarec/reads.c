@@ -208,13 +208,18 @@ bool deltarec_reads_store(struct deltarec_store *s)
 		r = dr_note_may(&s->st, map->epoch, DR_READS_BYTES);
 	if (!r) {
 		r = dr_reads_set(&s->st, map->epoch, map->bits);
-		if (r && r != -ENOSPC && r != -ENOMEM)
-			deltarec_set_mode(s, DELTAREC_RO,
-					  "cannot commit metadata");
+		if (r)
+			deltarec_step_failed(s, &s->back_stall, r);
 	}
 	up_read(&s->epochs);
 	if (!r)
 		deltarec_committed(s, false);
+	if (r == -ENOMEM) {
+		spin_lock_irq(&s->lock);
+		list_add(&map->list, &s->reads->sealed);
+		spin_unlock_irq(&s->lock);
+		return false;
+	}
 	kfree_rcu(map, rcu);
 	return true;
 }

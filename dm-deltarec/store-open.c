@@ -159,6 +159,7 @@ static void store_init(struct deltarec_store *s)
 	INIT_LIST_HEAD(&s->list);
 	INIT_LIST_HEAD(&s->parked);
 	INIT_WORK(&s->meta_work, deltarec_meta_work);
+	INIT_DELAYED_WORK(&s->again, deltarec_again_work);
 	INIT_WORK(&s->event_work, event_work);
 }
 
@@ -196,6 +197,7 @@ static void store_free(struct deltarec_store *s)
 	WRITE_ONCE(s->stopping, true);
 	if (s->ctl_wq)
 		destroy_workqueue(s->ctl_wq);
+	deltarec_meta_stop(s);
 	if (s->meta_wq)
 		destroy_workqueue(s->meta_wq);
 	if (s->journal_wq)
@@ -414,16 +416,37 @@ void deltarec_store_put(struct deltarec *dt)
 
 /* --- first use ----------------------------------------------------------- */
 
+static void tell_growth(struct deltarec_store *s, u64 before)
+{
+	if (s->st.space.nr_blocks > before)
+		DMINFO("%s: the delta device has grown from %llu to %llu blocks",
+		       s->name, before, s->st.space.nr_blocks);
+}
+
+/* After an error only a store that is opened anew can try again. */
+static const char *not_activated(int error)
+{
+	switch (error) {
+	case -ENOSPC:
+		return "the journal finds no room, enlarge the delta device";
+	case -ENOMEM:
+		return "no memory to replay the journal";
+	default:
+		return "the journal cannot be replayed";
+	}
+}
+
 static int activate(struct deltarec_store *s)
 {
+	u64 before = s->st.space.nr_blocks;
 	struct deltarec_snap *new;
 	int r = dr_store_activate(&s->st);
 
 	if (r) {
-		deltarec_set_mode(s, DELTAREC_FAIL,
-				  "the journal cannot be replayed");
+		deltarec_set_mode(s, DELTAREC_FAIL, not_activated(r));
 		return r;
 	}
+	tell_growth(s, before);
 	new = deltarec_snap_alloc();
 	spin_lock_irq(&s->lock);
 	deltarec_snap_publish(s, new);
@@ -435,20 +458,21 @@ static int activate(struct deltarec_store *s)
 	return 0;
 }
 
-static int grow(struct deltarec_store *s)
+static void grow(struct deltarec_store *s)
 {
 	u64 before = s->st.space.nr_blocks;
 	int r = dr_store_grow(&s->st, delta_blocks(s->delta));
 
-	if (r) {
+	if (r == -ENOSPC || r == -ENOMEM)
+		DMWARN("%s: no %s to use what the delta has grown by: suspend and resume",
+		       s->name, r == -ENOSPC ? "room" : "memory");
+	else if (r < 0)
 		deltarec_set_mode(s, DELTAREC_RO,
 				  "cannot use what the delta device has grown by");
-		return r;
-	}
-	if (s->st.space.nr_blocks > before)
-		DMINFO("%s: the delta device has grown from %llu to %llu blocks",
-		       s->name, before, s->st.space.nr_blocks);
-	return 0;
+	if (r != 1)
+		return;
+	deltarec_committed(s, false);
+	tell_growth(s, before);
 }
 
 /*
@@ -515,6 +539,6 @@ int deltarec_store_resume(struct deltarec *dt)
 	s->suspending = false;
 	s->low_told = false;
 	spin_unlock_irq(&s->lock);
-	deltarec_kick_meta(s);
+	deltarec_hurry(s);
 	return 0;
 }

@@ -154,6 +154,7 @@ static void deltarec_presuspend(struct dm_target *ti)
 	suspending(dt, true);
 	/* What waits for space has to decide otherwise now. */
 	deltarec_wake_parked(dt->s);
+	deltarec_journal_kick(dt->s);
 }
 
 static void deltarec_presuspend_undo(struct dm_target *ti)
@@ -171,7 +172,7 @@ static void deltarec_postsuspend(struct dm_target *ti)
 	if (dt->s->activated && deltarec_journal_sync(dt))
 		DMERR("%s: what was written last may be lost", dt->s->name);
 	/* A step that is under way ends before we say that all is quiet. */
-	flush_work(&dt->s->meta_work);
+	deltarec_meta_stop(dt->s);
 	deltarec_store_quiet(dt->s, true);
 }
 

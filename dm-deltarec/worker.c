@@ -10,11 +10,97 @@
 
 #include "deltarec.h"
 
+#define DELAY_MIN	(HZ / 10)
+#define DELAY_MAX	(5 * HZ)
+
 void deltarec_kick_meta(struct deltarec_store *s)
 {
 	if (!READ_ONCE(s->stopping))
 		queue_work(s->meta_wq, &s->meta_work);
 }
+
+/* --- steps that found no room or no memory --------------------------------- */
+
+void deltarec_again_work(struct work_struct *work)
+{
+	deltarec_kick_meta(container_of(to_delayed_work(work),
+					struct deltarec_store, again));
+}
+
+static void come_again(struct deltarec_store *s, unsigned long delay)
+{
+	if (!READ_ONCE(s->stopping))
+		queue_delayed_work(s->meta_wq, &s->again, delay);
+}
+
+/* Is it too early to try again? */
+static bool stalled(struct deltarec_store *s, struct deltarec_stall *stall)
+{
+	unsigned long delay = 0;
+
+	spin_lock_irq(&s->lock);
+	if (stall->error && time_before(jiffies, stall->until))
+		delay = stall->until - jiffies;
+	spin_unlock_irq(&s->lock);
+	if (delay)
+		come_again(s, delay);
+	return delay;
+}
+
+void deltarec_step_failed(struct deltarec_store *s,
+			  struct deltarec_stall *stall, int error)
+{
+	unsigned int delay;
+
+	if (error == -EINTR)
+		return;
+	if (error != -ENOSPC && error != -ENOMEM) {
+		deltarec_set_mode(s, DELTAREC_RO, "cannot commit metadata");
+		return;
+	}
+	spin_lock_irq(&s->lock);
+	delay = clamp_t(unsigned int, 2 * stall->delay, DELAY_MIN, DELAY_MAX);
+	stall->error = error;
+	stall->delay = delay;
+	stall->until = jiffies + delay;
+	if (error == -ENOSPC)
+		deltarec_tell_full(s);
+	spin_unlock_irq(&s->lock);
+	come_again(s, delay);
+	/* Flushes that wait for a merge may have to fail. */
+	deltarec_journal_kick(s);
+}
+
+static void succeeded(struct deltarec_store *s, struct deltarec_stall *stall)
+{
+	spin_lock_irq(&s->lock);
+	stall->error = 0;
+	stall->delay = 0;
+	spin_unlock_irq(&s->lock);
+}
+
+void deltarec_hurry(struct deltarec_store *s)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&s->lock, flags);
+	s->merge_stall.until = jiffies;
+	s->merge_stall.delay = 0;
+	s->back_stall.until = jiffies;
+	s->back_stall.delay = 0;
+	spin_unlock_irqrestore(&s->lock, flags);
+	deltarec_kick_meta(s);
+}
+
+void deltarec_meta_stop(struct deltarec_store *s)
+{
+	cancel_delayed_work_sync(&s->again);
+	flush_work(&s->meta_work);
+	/* That may have asked to come again. */
+	cancel_delayed_work_sync(&s->again);
+}
+
+/* --- merges ------------------------------------------------------------------ */
 
 /*
  * Readers of older roots leave before what these named is used again: those
@@ -31,6 +117,10 @@ void deltarec_committed(struct deltarec_store *s, bool final)
 	synchronize_rcu();
 	deltarec_era_drain(&s->era);
 	dr_store_release(&s->st, final);
+	/* What a merge found missing may be there now. */
+	spin_lock_irq(&s->lock);
+	s->merge_stall.until = jiffies;
+	spin_unlock_irq(&s->lock);
 	/* Flushes may have waited for room in the ring. */
 	deltarec_journal_kick(s);
 	deltarec_wake_parked(s);
@@ -88,33 +178,45 @@ static int commit_epochs(struct deltarec_store *s)
 	r = dr_store_commit(st, true);
 	if (r) {
 		dr_store_abort(st);
-		deltarec_set_mode(s, DELTAREC_RO, "cannot commit metadata");
+		deltarec_step_failed(s, &s->merge_stall, r);
 		return r;
 	}
 	deltarec_committed(s, true);
+	succeeded(s, &s->merge_stall);
+	return 1;
+}
+
+static int merge_frozen(struct deltarec_store *s)
+{
+	int r;
+
+	do {
+		r = dr_merge_step(&s->st);
+		if (r < 0) {
+			deltarec_step_failed(s, &s->merge_stall, r);
+			return r;
+		}
+		deltarec_committed(s, !r);
+	} while (r);
+	succeeded(s, &s->merge_stall);
 	return 1;
 }
 
 int deltarec_merge(struct deltarec_store *s)
 {
-	int r;
+	int r, left = 0;
 
 	lockdep_assert_held(&s->meta);
 	if (s->mode != DELTAREC_RW)
 		return -EROFS;
+	/* An earlier attempt may have found no room. */
+	if (s->st.frozen)
+		left = merge_frozen(s);
+	if (left < 0)
+		return left;
 	freeze(s);
-	if (!s->st.frozen)
-		return commit_epochs(s);
-	do {
-		r = dr_merge_step(&s->st);
-		if (r < 0) {
-			deltarec_set_mode(s, DELTAREC_RO,
-					  "cannot commit metadata");
-			return r;
-		}
-		deltarec_committed(s, !r);
-	} while (r);
-	return 1;
+	r = s->st.frozen ? merge_frozen(s) : commit_epochs(s);
+	return r ? r : left;
 }
 
 void deltarec_replay_update(struct deltarec_store *s)
@@ -136,25 +238,40 @@ void deltarec_replay_update(struct deltarec_store *s)
 /* After a step of replay or reclaim. Return: is there more to do? */
 static bool stepped(struct deltarec_store *s, int r)
 {
-	if (r < 0 && r != -EINTR)
-		deltarec_set_mode(s, DELTAREC_RO, "cannot commit metadata");
+	if (r < 0) {
+		deltarec_step_failed(s, &s->back_stall, r);
+		return false;
+	}
 	/* Reclaim may have committed its last step with a 0. */
-	if (r >= 0)
-		deltarec_committed(s, false);
+	deltarec_committed(s, false);
+	succeeded(s, &s->back_stall);
 	return r == 1;
 }
 
-static bool run_reclaim(struct deltarec_store *s)
+/* What the dropped epochs have in memory goes into the trees first. */
+static bool merge_for_reclaim(struct deltarec_store *s)
 {
 	bool merged;
-	int r;
 
 	spin_lock_irq(&s->lock);
 	merged = s->reclaim_merged;
 	s->reclaim_merged = true;
 	spin_unlock_irq(&s->lock);
-	/* What the dropped epochs have in memory goes first. */
-	if (!merged && deltarec_merge(s) < 0)
+	if (merged)
+		return true;
+	if (!stalled(s, &s->merge_stall) && deltarec_merge(s) >= 0)
+		return true;
+	spin_lock_irq(&s->lock);
+	s->reclaim_merged = false;
+	spin_unlock_irq(&s->lock);
+	return false;
+}
+
+static bool run_reclaim(struct deltarec_store *s)
+{
+	int r;
+
+	if (!merge_for_reclaim(s))
 		return false;
 	down_read(&s->epochs);
 	/* A drop since then: it may be of an epoch that was not merged. */
@@ -187,26 +304,37 @@ static bool run_replay(struct deltarec_store *s)
 	return more;
 }
 
-/* Return: come again */
-static bool step(struct deltarec_store *s)
+enum step_result {
+	STEP_DONE,
+	STEP_MORE,
+	STEP_WAITS,		/* a merge has to, and nothing else was done */
+};
+
+static enum step_result step(struct deltarec_store *s)
 {
-	bool merge, quiet;
-	int r;
+	bool merge, quiet, waits;
+	int r = 0;
 
 	spin_lock_irq(&s->lock);
-	merge = s->merge_wanted || dr_store_half_full(&s->st);
+	merge = s->merge_wanted || s->merge_stall.error ||
+		dr_store_half_full(&s->st);
 	s->merge_wanted = false;
 	quiet = s->suspending || !s->activated;
 	s->meta_busy = merge || s->st.reclaim_wanted;
 	spin_unlock_irq(&s->lock);
-	r = merge ? deltarec_merge(s) : 0;
-	if (r)
-		return r > 0;
-	if (quiet)
-		return false;
-	if (run_replay(s) || deltarec_reads_store(s))
-		return true;
-	return s->st.reclaim_wanted && run_reclaim(s);
+	waits = merge && stalled(s, &s->merge_stall);
+	if (merge && !waits)
+		r = deltarec_merge(s);
+	if (r > 0)
+		return STEP_MORE;
+	if (!quiet && s->mode == DELTAREC_RW && !stalled(s, &s->back_stall)) {
+		/* What makes room goes on when nothing else can. */
+		if (!r && !waits && (run_replay(s) || deltarec_reads_store(s)))
+			return STEP_MORE;
+		if (s->st.reclaim_wanted && run_reclaim(s))
+			return STEP_MORE;
+	}
+	return waits ? STEP_WAITS : STEP_DONE;
 }
 
 void deltarec_meta_work(struct work_struct *work)
@@ -214,18 +342,22 @@ void deltarec_meta_work(struct work_struct *work)
 	struct deltarec_store *s = container_of(work, struct deltarec_store,
 						meta_work);
 	unsigned int noio = memalloc_noio_save();
-	bool more = false;
+	enum step_result r = STEP_DONE;
 
 	mutex_lock(&s->meta);
 	if (s->mode == DELTAREC_RW && !READ_ONCE(s->stopping))
-		more = step(s);
+		r = step(s);
 	spin_lock_irq(&s->lock);
-	s->meta_busy = more;
+	s->meta_busy = r == STEP_MORE;
 	spin_unlock_irq(&s->lock);
 	mutex_unlock(&s->meta);
-	/* Whoever waited for this finds room now, or has to fail. */
-	deltarec_wake_parked(s);
-	if (more)
+	/*
+	 * Whoever waited for this finds room now, or has to fail. Who would ask
+	 * for the merge again before its time goes on waiting.
+	 */
+	if (r != STEP_WAITS)
+		deltarec_wake_parked(s);
+	if (r == STEP_MORE)
 		deltarec_kick_meta(s);
 	memalloc_noio_restore(noio);
 }

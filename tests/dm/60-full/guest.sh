@@ -128,6 +128,39 @@ fi
 ok "a rollback of it works" "$DMDELTA" rollback v b
 ok "... and shows the state of then" holds B 0 8
 
+# --- full of metadata ------------------------------------------------------------------------
+# Discards take no slots, but what tells of them takes nodes, out of the reserve.
+
+truncate -s 8M small
+tiny=$(losetup -f --show small)
+must "$DMDELTA" format --force --block-size 4K "$origin" "$tiny" >/dev/null
+must "$DMDELTA" open m "$origin" "$tiny" error_if_full
+m=$(dev_of m)
+dd if=A of="$m" bs=1M count=2 oflag=direct status=none
+checkpoint m good >/dev/null
+for ((i = 0; i < 60; i++)); do
+	fio --name=trim --filename="$m" --rw=randtrim --bs=4k --offset=16m --size=64m \
+		--io_size=12m --randseed=$i --allrandrepeat=0 --eta=never >trim.out 2>&1 || break
+	checkpoint m >/dev/null 2>&1 || break
+done
+diag "after $i rounds: $(status_of m)"
+ok "metadata fills the last block" [ "$i" -lt 60 ]
+like "$(tail -n 20 trim.out) $(dmesg | tail -n 30)" 'No space left|no space left|is full' "... with ENOSPC"
+is "$(status_word m 1)" rw "the device is not read-only"
+ok "what was written is there" cmp -n $((2 << 20)) A "$m"
+ok "a suspend does not hang" within 30 dmsetup suspend m
+ok "... nor a resume" within 30 dmsetup resume m
+truncate -s 40M small && losetup -c "$tiny"
+ok "suspend, to grow" within 30 dmsetup suspend m
+ok "resume with a larger delta" within 30 dmsetup resume m
+ok "discards go on" eventually blkdiscard -o $((16 << 20)) -l $((8 << 20)) "$m"
+ok "so do writes" dd if=B of="$m" bs=1M count=4 oflag=direct status=none
+like "$(checkpoint m)" '^[0-9]+$' "... and checkpoints"
+is "$(status_of m | cut -d' ' -f1,7)" "rw ok" "it is as it should be"
+ok "the data is right" cmp -n $((4 << 20)) B "$m"
+"$DMDELTA" close m
+expect_sound "$tiny"
+
 # --- growing under load ------------------------------------------------------------------------
 
 fio_verify $dev load --size=8m --loops=2 --numjobs=2 --offset_increment=48m >load.out 2>&1 &
