@@ -392,6 +392,25 @@ dev_t deltarec_store_dev(const struct deltarec_store *s)
 	return dev ? dev : s->dev;
 }
 
+/*
+ * The last table of the mapped device goes. Its suspend has ended the
+ * background, but a message may have begun something since, and a checkpoint
+ * goes on when the one who sent it was killed. Both end here: they could not
+ * do harm later, since store_free() waits for them before anything they use
+ * goes, and whoever is left keeps s->delta open; but what is closed does not
+ * change by itself. registry_mutex held; neither of them takes it.
+ */
+static void detach(struct deltarec_store *s)
+{
+	flush_workqueue(s->ctl_wq);
+	WRITE_ONCE(s->stopping, true);
+	deltarec_meta_stop(s);
+	s->md = NULL;
+	WRITE_ONCE(s->md_dev, 0);
+	snprintf(s->name, sizeof(s->name), "delta %u:%u", MAJOR(s->dev),
+		 MINOR(s->dev));
+}
+
 void deltarec_store_put(struct deltarec *dt)
 {
 	struct deltarec_store *s = dt->s;
@@ -401,12 +420,8 @@ void deltarec_store_put(struct deltarec *dt)
 		s->ti = NULL;
 	mutex_unlock(&s->ti_lock);
 	mutex_lock(&registry_mutex);
-	if (!dt->view && !--s->heads) {
-		s->md = NULL;
-		WRITE_ONCE(s->md_dev, 0);
-		snprintf(s->name, sizeof(s->name), "delta %u:%u",
-			 MAJOR(s->dev), MINOR(s->dev));
-	}
+	if (!dt->view && !--s->heads)
+		detach(s);
 	if (!--s->users) {
 		list_del(&s->list);
 		store_free(s);
@@ -516,6 +531,8 @@ int deltarec_store_resume(struct deltarec *dt)
 
 	/* A table that is never resumed, or was refused, does not count. */
 	WRITE_ONCE(s->origin_dev, dt->origin->bdev->bd_dev);
+	/* Closed and opened again while views were there */
+	WRITE_ONCE(s->stopping, false);
 	deltarec_store_quiet(s, false);
 	mutex_lock(&s->meta);
 	if (!s->activated)
