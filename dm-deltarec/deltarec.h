@@ -107,7 +107,7 @@ struct deltarec_write {
 struct deltarec_replay_info {
 	u32 epoch;		/* 0: none is open */
 	u32 rules;
-	u32 done;
+	u32 done;		/* ranges that they cover, of */
 	u32 queued;
 };
 

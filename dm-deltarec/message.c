@@ -46,6 +46,8 @@ static const char *remedy(int error)
 		return "the device has become read-only: close it and run 'dmdelta check'";
 	case -ENOSPC:
 		return "no space left: drop epochs or enlarge the delta device";
+	case -E2BIG:
+		return "too many rules: send 65536 at most, of 256 different <from> <to> keep_later|drop_later";
 	case -EUSERS:
 		return "there are too many epochs: drop some";
 	case -ERANGE:

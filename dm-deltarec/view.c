@@ -54,6 +54,8 @@ static char *rule_refused(int error)
 		return "A rule names an epoch that the view's does not descend from";
 	case -ENODATA:
 		return "The epoch before that of a rule was dropped: choose an earlier one";
+	case -E2BIG:
+		return "The rules have more than 256 different <from> <to> keep_later|drop_later";
 	case -ENOMEM:
 		return refused(error);
 	default:
@@ -168,7 +170,7 @@ static int read_args(struct dm_target *ti, struct dm_arg_set *as,
 		     struct view_args *a)
 {
 	static const struct dm_arg count = {
-		0, DR_MAX_RULES, "Invalid number of rules",
+		0, DR_MAX_RULES, "Invalid number of rules: a table takes 65536 at most",
 	};
 	const char *path = dm_shift_arg(as), *epoch = dm_shift_arg(as);
 	unsigned int nr = 0;

@@ -228,7 +228,8 @@ void deltarec_replay_update(struct deltarec_store *s)
 	if (rp)
 		s->replay = (struct deltarec_replay_info){
 			.epoch = rp->epoch, .rules = rp->rules.nr,
-			.done = rp->done, .queued = rp->rules.nr,
+			.done = rp->done,
+			.queued = rp->done + dr_replay_left(rp),
 		};
 	else
 		s->replay = (struct deltarec_replay_info){};
@@ -292,7 +293,7 @@ static bool run_replay(struct deltarec_store *s)
 	bool more;
 	int r;
 
-	if (!rp || rp->committing || rp->done == rp->rules.nr)
+	if (!rp || rp->committing || !dr_replay_left(rp))
 		return false;
 	down_read(&s->epochs);
 	r = dr_replay_step(&s->st);

@@ -76,7 +76,8 @@
 /* Limits */
 #define DR_LABEL_MAX		47u		/* bytes, without the NUL */
 #define DR_MAX_EPOCHS		1048576u	/* entries in the epoch table */
-#define DR_MAX_RULES		65536u		/* rules of one replay */
+#define DR_MAX_RULES		65536u		/* rules of one replay or view, */
+#define DR_MAX_KINDS		256u		/* of so many <from> <to> <later> */
 #define DR_REPLAY_GAP		4096u		/* epochs opened during a replay */
 #define DR_NOTE_MAX		1048576u	/* bytes of an epoch's note */
 #define DR_BASE_EPOCH		0u

@@ -47,15 +47,27 @@ static u32 below(const struct dr_lineage *l, u32 e)
 	return dr_lineage_below(l, e);
 }
 
-/* The first epoch that any rule excludes here; 0: there is no rule */
-static u32 first_from(const struct dr_rules *rs, u64 block)
-{
-	const struct dr_rule *r;
-	u32 pos = 0, from = 0;
+/* What is being judged: a block, and the kinds of rules that cover it */
+struct at {
+	const struct dr_judge *j;
+	u64 block;
+	struct dr_cover cover;
+	struct dr_verdict *v;
+};
 
-	while ((r = dr_rules_next(rs, block, &pos)))
-		if (!from || r->from < from)
-			from = r->from;
+static const struct dr_rule_kind *kind(const struct at *at, u32 i)
+{
+	return at->j->rules->kind + at->cover.kind[i];
+}
+
+/* The first epoch that any rule excludes here; 0: there is no rule */
+static u32 first_from(const struct at *at)
+{
+	u32 from = 0, i;
+
+	for (i = 0; i < at->cover.nr; i++)
+		if (!from || kind(at, i)->from < from)
+			from = kind(at, i)->from;
 	return from;
 }
 
@@ -63,29 +75,31 @@ static u32 first_from(const struct dr_rules *rs, u64 block)
  * Is a version passed over? From the epoch @cut on, all are. Return: 0, or the
  * epoch from which on all versions up to this one are.
  */
-static u32 excluded(const struct dr_rules *rs, u32 cut, u64 block, u32 epoch)
+static u32 excluded(const struct at *at, u32 cut, u32 epoch)
 {
-	const struct dr_rule *r;
-	u32 pos = 0, from = 0;
+	const struct dr_rule_kind *k;
+	u32 from = 0, i;
 
 	if (epoch >= cut)
 		return cut;
 	if (!epoch)
 		return 0;
-	while ((r = dr_rules_next(rs, block, &pos)))
-		if (epoch >= r->from && epoch <= r->to &&
-		    (!from || r->from < from))
-			from = r->from;
+	for (i = 0; i < at->cover.nr; i++) {
+		k = kind(at, i);
+		if (epoch >= k->from && epoch <= k->to &&
+		    (!from || k->from < from))
+			from = k->from;
+	}
 	return from;
 }
 
-static int state_at(const struct dr_judge *j, u32 epoch, u64 block,
-		    struct dr_verdict *v, struct dr_state *s)
+static int state_at(const struct at *at, u32 epoch, struct dr_state *s)
 {
+	struct dr_verdict *v = at->v;
 	int r = 0;
 
 	if (epoch)
-		r = j->state(j, epoch, block, v->len, s);
+		r = at->j->state(at->j, epoch, at->block, v->len, s);
 	else
 		*s = (struct dr_state){ .slot = DR_SLOT_ORIGIN, .len = v->len };
 	if (!r)
@@ -97,41 +111,41 @@ static int state_at(const struct dr_judge *j, u32 epoch, u64 block,
  * A rule that drops later writes does so where the block has a version that
  * it excludes: then nothing from that epoch on counts.
  */
-static int find_cut(const struct dr_judge *j, u64 block, struct dr_verdict *v,
-		    u32 *cut)
+static int find_cut(const struct at *at, u32 *cut)
 {
-	const struct dr_rule *rule;
+	const struct dr_rule_kind *k;
 	struct dr_state s;
-	u32 pos = 0;
+	u32 i;
 	int r;
 
 	*cut = ~0u;
-	while ((rule = dr_rules_next(j->rules, block, &pos))) {
-		if (!rule->drop_later || rule->from >= *cut)
+	for (i = 0; i < at->cover.nr; i++) {
+		k = kind(at, i);
+		if (!k->drop_later || k->from >= *cut)
 			continue;
-		r = state_at(j, rule->to, block, v, &s);
+		r = state_at(at, k->to, &s);
 		if (r)
 			return r;
-		if (s.epoch >= rule->from)
-			*cut = rule->from;
+		if (s.epoch >= k->from)
+			*cut = k->from;
 	}
 	return 0;
 }
 
 /* Is what stays, or what it was merged over, made of excluded bytes? */
-static int find_mixed(const struct dr_judge *j, u64 block, u32 first, u32 cut,
-		      struct dr_verdict *v)
+static int find_mixed(const struct at *at, u32 first, u32 cut)
 {
+	struct dr_verdict *v = at->v;
 	struct dr_state s = v->keep;
 	u32 merged;
 	int r;
 
 	while (s.epoch > first) {
 		merged = s.flags & DR_MAP_MERGED;
-		r = state_at(j, below(j->lineage, s.epoch), block, v, &s);
+		r = state_at(at, below(at->j->lineage, s.epoch), &s);
 		if (r)
 			return r;
-		if (excluded(j->rules, cut, block, s.epoch)) {
+		if (excluded(at, cut, s.epoch)) {
 			v->later = true;
 			v->mixed = merged;
 			break;
@@ -145,22 +159,24 @@ static int find_mixed(const struct dr_judge *j, u64 block, u32 first, u32 cut,
 int dr_judge(const struct dr_judge *j, u64 block, u64 max,
 	     struct dr_verdict *v)
 {
-	u32 cut, from, first = first_from(j->rules, block);
+	struct at at = { .j = j, .block = block, .v = v };
+	u32 cut, from, first;
 	int r;
 
 	v->mixed = false;
 	v->later = false;
-	v->len = dr_rules_same(j->rules, block, max);
-	r = find_cut(j, block, v, &cut);
+	v->len = dr_rules_cover(j->rules, block, max, &at.cover);
+	first = first_from(&at);
+	r = find_cut(&at, &cut);
 	if (!r)
-		r = state_at(j, j->epoch, block, v, &v->now);
+		r = state_at(&at, j->epoch, &v->now);
 	v->keep = v->now;
 	/* Most blocks of a view have no rule. */
 	if (r || !first)
 		return r;
-	while (!r && (from = excluded(j->rules, cut, block, v->keep.epoch)))
-		r = state_at(j, below(j->lineage, from), block, v, &v->keep);
-	return r ? r : find_mixed(j, block, first, cut, v);
+	while (!r && (from = excluded(&at, cut, v->keep.epoch)))
+		r = state_at(&at, below(j->lineage, from), &v->keep);
+	return r ? r : find_mixed(&at, first, cut);
 }
 
 int dr_judge_tree(const struct dr_judge *j, u32 epoch, u64 block, u64 max,
@@ -185,6 +201,7 @@ static void hold(struct dr_store *st, u32 epoch, int by)
 
 static void hold_rule(struct dr_store *st, const struct dr_rule *rule, int by)
 {
+	/* Nothing is seen from here, but a table that names it loads again. */
 	hold(st, rule->from, by);
 	hold(st, rule->to, by);
 	hold(st, rule->before, by);
@@ -228,7 +245,7 @@ int dr_recipe_add(struct dr_store *st, struct dr_recipe *rc, u64 sector,
 
 int dr_recipe_ready(struct dr_store *st, struct dr_recipe *rc)
 {
-	return dr_rules_sort(&rc->rules, &st->env);
+	return dr_rules_ready(&rc->rules, &st->env, NULL);
 }
 
 void dr_recipe_close(struct dr_store *st, struct dr_recipe *rc)

@@ -25,49 +25,79 @@ struct dr_rule {
 	u32 to;
 	u32 before;		/* what comes to light was seen from here */
 	bool drop_later;	/* and all later ones of those blocks too */
+	u8 kind;		/* in dr_rules */
 };
 
 /* --- many rules ------------------------------------------------------------ */
 
-/* A rule's place in order of first block */
-struct dr_rule_key {
+/* Rules of the same epochs are one kind: they differ in their blocks only. */
+struct dr_rule_kind {
+	u32 from;
+	u32 to;
+	u32 first;		/* of its ranges; they end where the next begin */
+	bool drop_later;
+};
+
+struct dr_rule_range {
 	u64 block;
-	u32 at;			/* index into rule[] */
+	u64 end;
+	u32 kind;
+};
+
+struct dr_rule_ranges {
+	struct dr_rule_range *r;
+	u32 nr;
+	u32 max;
 };
 
 /*
- * Rules in the order in which they came. The first nr_sorted are found by
- * search, the rest (a fraction of them) by looking at each: so that adding
- * one at a time is cheap, too.
+ * Rules in the order in which they came, and the first nr_ready of them as
+ * ranges in order of kind and block. Those of a kind neither overlap nor touch,
+ * so however many rules cover a block, at most DR_MAX_KINDS ranges do (V7).
  */
 struct dr_rules {
 	struct dr_rule *rule;
 	u32 nr;
 	u32 max;
-	u32 nr_sorted;
-	struct dr_rule_key *key;	/* nr_sorted, by first block */
-	u64 *reach;		/* tree of 2 * nr_leaves over the keys: the */
-	u32 nr_leaves;		/* highest end below; leaves from nr_leaves on */
-	struct dr_interval *span;	/* their epochs, joined, ascending */
-	u32 nr_spans;
+	u32 nr_ready;
+	struct dr_rule_kind *kind;	/* and one more, for its first */
+	u32 nr_kinds;
+	struct dr_rule_range *range;
+	u32 nr_ranges;
 };
 
-/* Return: their number; -ENOSPC: DR_MAX_RULES; -ENOMEM. May sleep. */
+/* The kinds of rules that cover a block */
+struct dr_cover {
+	u32 nr;
+	u8 kind[DR_MAX_KINDS];
+};
+
+/**
+ * dr_rules_add() - add a rule; it counts after dr_rules_ready()
+ * Context: may sleep. Costs a look at each kind.
+ * Return: their number; -E2BIG: DR_MAX_RULES or DR_MAX_KINDS; -ENOMEM.
+ */
 s64 dr_rules_add(struct dr_rules *rs, const struct dr_env *env,
 		 const struct dr_rule *rule);
-/* Sort all that came. 0 or -ENOMEM. May sleep. */
-int dr_rules_sort(struct dr_rules *rs, const struct dr_env *env);
+/**
+ * dr_rules_ready() - let all that came count
+ * @fresh: what rules of the same kind did not cover before is appended here,
+ *	or NULL
+ * Context: may sleep; nobody looks at @rs. Sorts what is new and merges it
+ * with the rest.
+ * Return: 0 or -ENOMEM, then nothing has changed.
+ */
+int dr_rules_ready(struct dr_rules *rs, const struct dr_env *env,
+		   struct dr_rule_ranges *fresh);
 void dr_rules_exit(struct dr_rules *rs, const struct dr_env *env);
 
 /*
- * The rules that cover a block, one after the other: *@pos is 0 at first.
- * Return: NULL when there are no more.
+ * Which rules cover a block? Return: for how many blocks from it on, at most
+ * @max, they are the same. Costs a search for each kind.
  */
-const struct dr_rule *dr_rules_next(const struct dr_rules *rs, u64 block,
-				    u32 *pos);
-/* For how many blocks from @block on, at most @max, do the same rules hold? */
-u64 dr_rules_same(const struct dr_rules *rs, u64 block, u64 max);
-/* Is the epoch one of from..to of any rule? All are sorted. */
+u64 dr_rules_cover(const struct dr_rules *rs, u64 block, u64 max,
+		   struct dr_cover *cover);
+/* Is the epoch one of from..to of any rule, ready or not? */
 bool dr_rules_name(const struct dr_rules *rs, u32 epoch);
 
 /**
@@ -85,7 +115,7 @@ int dr_rule_make(const struct dr_store *st, const struct dr_lineage *l,
 /* --- the judgement --------------------------------------------------------- */
 
 struct dr_judge {
-	const struct dr_rules *rules;
+	const struct dr_rules *rules;	/* ready */
 	const struct dr_lineage *lineage;
 	u32 epoch;		/* to look from */
 	/* State of a block seen from an epoch of the lineage, not 0 */

@@ -21,6 +21,7 @@ struct dr_replay {
 	u32 epoch;
 	u32 since;		/* writes that it began without are in >= since */
 	struct dr_rules rules;
+	struct dr_rule_ranges todo;	/* what they cover, each block once */
 	u32 done;		/* of them, already computed */
 	u64 at_block;		/* where in the next one */
 	bool committing;	/* computing what was written since */
@@ -45,8 +46,14 @@ static inline int dr_replay_make_rule(const struct dr_store *st,
 			    from, to, drop_later);
 }
 
-/* Add a rule. Return: their number; -ENXIO: no replay is open; -ENOSPC. */
+/* Add a rule. Return: their number; -ENXIO: no replay is open; -E2BIG. */
 s64 dr_replay_rule(struct dr_store *st, const struct dr_rule *rule);
+
+/* Ranges and rules that dr_replay_step() has to compute yet */
+static inline u32 dr_replay_left(const struct dr_replay *rp)
+{
+	return rp->todo.nr - rp->done + rp->rules.nr - rp->rules.nr_ready;
+}
 
 /*
  * Compute some of what the rules say. 1: committed, call again; 0: done;

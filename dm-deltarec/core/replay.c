@@ -28,6 +28,7 @@ static void replay_free(struct dr_store *st)
 		env->free(env->ctx, rp->plan);
 	}
 	dr_rules_exit(&rp->rules, env);
+	env->free(env->ctx, rp->todo.r);
 	env->free(env->ctx, rp);
 }
 
@@ -161,19 +162,18 @@ static int put_verdict(struct survey *s, u64 block, const struct dr_verdict *v)
 	return dr_plan_feed(rp->plan, &u);
 }
 
-/* Epochs from..to inside one rule, from rp->at_block on. 1: enough for now */
-static int compute_rule(struct dr_store *st, const struct dr_rule *rule,
-			u32 from, u32 to)
+/* Epochs from..to inside a range, from rp->at_block on. 1: enough for now */
+static int compute_range(struct dr_store *st, const struct dr_rule_range *x,
+			 u32 from, u32 to)
 {
 	struct dr_replay *rp = st->replay;
 	struct survey s = { .from = from, .to = to, .each = put_verdict };
-	u64 end = rule->block + rule->len;
 	int r = survey_init(&s, st, &rp->rules);
 
-	rp->at_block = max(rp->at_block, rule->block);
-	while (!r && rp->at_block < end)
+	rp->at_block = max(rp->at_block, x->block);
+	while (!r && rp->at_block < x->end)
 		r = dr_txn_roomy(&st->txn) ?
-			dr_walk_window(&s.walk, &rp->at_block, end) : 1;
+			dr_walk_window(&s.walk, &rp->at_block, x->end) : 1;
 	survey_exit(&s);
 	if (!r)
 		rp->at_block = 0;
@@ -188,29 +188,50 @@ static void not_now(struct dr_replay *rp)
 {
 	if (!rp->committing)
 		return;
-	rp->done = rp->rules.nr;
+	rp->done = rp->todo.nr;
 	rp->at_block = 0;
 	rp->committing = false;
 }
 
-/* Rules from rp->done on; @since: only what was written since the beginning */
+/* One range after the other, from rp->done on. 1: enough for now */
+static int compute_some(struct dr_store *st, bool since)
+{
+	struct dr_replay *rp = st->replay;
+	const struct dr_rules *rs = &rp->rules;
+	u32 nr = since ? rs->nr_ranges : rp->todo.nr;
+	int r = 0;
+
+	for (; !r && rp->done < nr; rp->done += !r) {
+		const struct dr_rule_range *x = since ? rs->range + rp->done :
+						rp->todo.r + rp->done;
+		const struct dr_rule_kind *k = rs->kind + x->kind;
+
+		r = since ? compute_range(st, x, rp->since, st->head) :
+			    compute_range(st, x, k->from, k->to);
+	}
+	return r;
+}
+
+/*
+ * What the rules cover and was not computed yet, or (@since) all of it, but
+ * only what was written since the beginning
+ */
 static int compute(struct dr_store *st, bool since)
 {
-	struct dr_replay *rp = st->replay, was = *rp;
-	int r = 0, f;
+	struct dr_replay *rp = st->replay, was;
+	int r, f;
 
+	r = dr_rules_ready(&rp->rules, &st->env, &rp->todo);
+	if (r)
+		return r;
+	was = *rp;
 	/* The record of the commit names an epoch that must be in the tree. */
-	if (rp->done == rp->rules.nr &&
+	if (rp->done == (since ? rp->rules.nr_ranges : rp->todo.nr) &&
 	    !dr_epochs_find(&st->epochs, rp->epoch)->dirty)
 		return 0;
 	dr_store_begin(st);
 	dr_plan_restart(rp->plan);
-	for (; !r && rp->done < rp->rules.nr; rp->done += !r) {
-		const struct dr_rule *rule = rp->rules.rule + rp->done;
-
-		r = since ? compute_rule(st, rule, rp->since, st->head) :
-			    compute_rule(st, rule, rule->from, rule->to);
-	}
+	r = compute_some(st, since);
 	if (r >= 0) {
 		f = dr_plan_flush(rp->plan);
 		r = f ? f : r;
@@ -325,9 +346,7 @@ int dr_replay_finish(struct dr_store *st)
 	if (!rp)
 		return -ENXIO;
 	if (!rp->committing) {
-		r = dr_rules_sort(&rp->rules, &st->env);
-		if (!r)
-			r = compute(st, false);
+		r = compute(st, false);
 		if (r)
 			return r;
 		rp->committing = true;
@@ -405,6 +424,8 @@ int dr_replay_count(struct dr_store *st, const struct dr_rule *rule,
 	cursor = max(cursor, rule->block);
 	r = dr_rules_add(&rules, &st->env, rule);
 	if (r > 0)
+		r = dr_rules_ready(&rules, &st->env, NULL);
+	if (!r)
 		r = survey_init(&s, st, &rules);
 	if (!r)
 		r = dr_walk_window(&s.walk, &cursor, end);

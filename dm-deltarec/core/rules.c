@@ -2,227 +2,275 @@
 /*
  * rules.c - many rules, and which of them cover a block (recipe.h).
  *
- * Sorted by first block, the rules that cover a block are those of a prefix
- * whose end lies behind it. A tree over the ends, each node with the highest
- * one below it, leads from one such rule to the next without looking at those
- * in between.
+ * A recovery has many ranges and few epochs. So rules are kept as ranges, apart
+ * for each kind, and joined: what a lookup costs depends on the number of kinds
+ * and not on how the rules overlap.
  */
 #include "recipe.h"
 
-/* So many may wait before all are sorted again, beside an eighth of them */
-#define TAIL	32u
-
-static int by_block(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
-	const struct dr_rule_key *x = a, *y = b;
+	const struct dr_rule_range *x = a, *y = b;
 
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
 	if (x->block != y->block)
 		return x->block < y->block ? -1 : 1;
-	return x->at < y->at ? -1 : x->at > y->at;
-}
-
-static int by_epoch(const void *a, const void *b)
-{
-	const struct dr_interval *x = a, *y = b;
-
-	return x->lo < y->lo ? -1 : x->lo > y->lo;
-}
-
-static u64 end_of(const struct dr_rule *r)
-{
-	return r->block + r->len;
-}
-
-static bool covers(const struct dr_rule *r, u64 block)
-{
-	return block - r->block < r->len;
-}
-
-static void forget_order(struct dr_rules *rs, const struct dr_env *env)
-{
-	env->free(env->ctx, rs->key);
-	env->free(env->ctx, rs->reach);
-	env->free(env->ctx, rs->span);
-	rs->key = NULL;
-	rs->reach = NULL;
-	rs->span = NULL;
-	rs->nr_sorted = 0;
-	rs->nr_leaves = 0;
-	rs->nr_spans = 0;
+	return x->end < y->end ? -1 : x->end > y->end;
 }
 
 void dr_rules_exit(struct dr_rules *rs, const struct dr_env *env)
 {
-	forget_order(rs, env);
 	env->free(env->ctx, rs->rule);
+	env->free(env->ctx, rs->kind);
+	env->free(env->ctx, rs->range);
 	memset(rs, 0, sizeof(*rs));
 }
 
-static void sort_keys(struct dr_rules *rs)
+static bool is_kind(const struct dr_rule_kind *k, const struct dr_rule *r)
+{
+	return k->from == r->from && k->to == r->to &&
+	       k->drop_later == r->drop_later;
+}
+
+/* Number of the rule's kind, which may be a new one; or an error */
+static int find_kind(struct dr_rules *rs, const struct dr_env *env,
+		     const struct dr_rule *rule)
 {
 	u32 i;
 
-	for (i = 0; i < rs->nr; i++)
-		rs->key[i] = (struct dr_rule_key){ rs->rule[i].block, i };
-	dr_sort(rs->key, rs->nr, sizeof(*rs->key), by_block);
-	for (i = 0; i < rs->nr; i++)
-		rs->reach[rs->nr_leaves + i] =
-			end_of(rs->rule + rs->key[i].at);
-	for (i = rs->nr_leaves; --i;)
-		rs->reach[i] = max(rs->reach[2 * i], rs->reach[2 * i + 1]);
-}
-
-static void join_spans(struct dr_rules *rs)
-{
-	struct dr_interval *last;
-	u32 i;
-
-	for (i = 0; i < rs->nr; i++)
-		rs->span[i] = (struct dr_interval){ rs->rule[i].from,
-						    rs->rule[i].to };
-	dr_sort(rs->span, rs->nr, sizeof(*rs->span), by_epoch);
-	for (i = 0; i < rs->nr; i++) {
-		last = rs->nr_spans ? rs->span + rs->nr_spans - 1 : NULL;
-		if (last && rs->span[i].lo <= last->hi)
-			last->hi = max(last->hi, rs->span[i].hi);
-		else
-			rs->span[rs->nr_spans++] = rs->span[i];
-	}
-}
-
-int dr_rules_sort(struct dr_rules *rs, const struct dr_env *env)
-{
-	u32 leaves = 1;
-
-	if (rs->nr_sorted == rs->nr)
-		return 0;
-	forget_order(rs, env);
-	while (leaves < rs->nr)
-		leaves *= 2;
-	rs->key = env->alloc(env->ctx, rs->nr * sizeof(*rs->key));
-	rs->reach = env->alloc(env->ctx, 2 * leaves * sizeof(*rs->reach));
-	rs->span = env->alloc(env->ctx, rs->nr * sizeof(*rs->span));
-	if (!rs->key || !rs->reach || !rs->span) {
-		forget_order(rs, env);
+	for (i = 0; i < rs->nr_kinds; i++)
+		if (is_kind(rs->kind + i, rule))
+			return i;
+	if (i == DR_MAX_KINDS)
+		return -E2BIG;
+	if (!rs->kind)
+		rs->kind = env->alloc(env->ctx, (DR_MAX_KINDS + 1) *
+				      sizeof(*rs->kind));
+	if (!rs->kind)
 		return -ENOMEM;
-	}
-	rs->nr_leaves = leaves;
-	rs->nr_sorted = rs->nr;
-	sort_keys(rs);
-	join_spans(rs);
+	rs->kind[i].from = rule->from;
+	rs->kind[i].to = rule->to;
+	rs->kind[i].drop_later = rule->drop_later;
+	/* It has no ranges yet. */
+	rs->kind[i].first = rs->nr_ranges;
+	rs->kind[i + 1].first = rs->nr_ranges;
+	rs->nr_kinds++;
+	return i;
+}
+
+static int more_rules(struct dr_rules *rs, const struct dr_env *env)
+{
+	u32 max = max_t(u32, 64, 2 * rs->max);
+	struct dr_rule *n = env->alloc(env->ctx, max * sizeof(*n));
+
+	if (!n)
+		return -ENOMEM;
+	if (rs->nr)
+		memcpy(n, rs->rule, rs->nr * sizeof(*n));
+	env->free(env->ctx, rs->rule);
+	rs->rule = n;
+	rs->max = max;
 	return 0;
 }
 
 s64 dr_rules_add(struct dr_rules *rs, const struct dr_env *env,
 		 const struct dr_rule *rule)
 {
-	struct dr_rule *n;
-	u32 max;
+	int kind;
 
 	if (rs->nr == DR_MAX_RULES)
-		return -ENOSPC;
-	if (rs->nr == rs->max) {
-		max = max_t(u32, 64, 2 * rs->max);
-		n = env->alloc(env->ctx, max * sizeof(*n));
-		if (!n)
-			return -ENOMEM;
-		if (rs->nr)
-			memcpy(n, rs->rule, rs->nr * sizeof(*n));
-		env->free(env->ctx, rs->rule);
-		rs->rule = n;
-		rs->max = max;
-	}
-	if (rs->nr - rs->nr_sorted >= TAIL + rs->nr_sorted / 8 &&
-	    dr_rules_sort(rs, env))
+		return -E2BIG;
+	if (rs->nr == rs->max && more_rules(rs, env))
 		return -ENOMEM;
+	kind = find_kind(rs, env, rule);
+	if (kind < 0)
+		return kind;
 	rs->rule[rs->nr] = *rule;
+	rs->rule[rs->nr].kind = kind;
 	return ++rs->nr;
 }
 
-/* First leaf from @at on whose rule ends behind @block, or nr_sorted */
-static u32 reaching(const struct dr_rules *rs, u32 at, u64 block)
+/* Append a range that does not begin before the last one */
+static void put(struct dr_rule_ranges *l, const struct dr_rule_range *x)
 {
-	u32 node = rs->nr_leaves + at;
+	struct dr_rule_range *last = l->nr ? l->r + l->nr - 1 : NULL;
 
-	if (at >= rs->nr_sorted)
-		return rs->nr_sorted;
-	while (rs->reach[node] <= block) {
-		/* On to the subtree right of this one */
-		while (node & 1)
-			node /= 2;
-		if (!node)
-			return rs->nr_sorted;
-		node++;
-	}
-	while (node < rs->nr_leaves) {
-		node *= 2;
-		if (rs->reach[node] <= block)
-			node++;
-	}
-	return node - rs->nr_leaves;
+	if (last && last->kind == x->kind && x->block <= last->end)
+		last->end = max(last->end, x->end);
+	else
+		l->r[l->nr++] = *x;
 }
 
-const struct dr_rule *dr_rules_next(const struct dr_rules *rs, u64 block,
-				    u32 *pos)
+/* The rules that are not ready, sorted and joined */
+static int gather_new(const struct dr_rules *rs, const struct dr_env *env,
+		      struct dr_rule_ranges *new)
 {
-	u32 i = *pos;
+	u32 i, n = rs->nr - rs->nr_ready;
 
-	if (i < rs->nr_sorted) {
-		i = reaching(rs, i, block);
-		if (i < rs->nr_sorted && rs->key[i].block <= block) {
-			*pos = i + 1;
-			return rs->rule + rs->key[i].at;
+	new->nr = 0;
+	new->max = n;
+	new->r = env->alloc(env->ctx, (size_t)n * sizeof(*new->r));
+	if (!new->r)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		const struct dr_rule *rule = rs->rule + rs->nr_ready + i;
+
+		new->r[i] = (struct dr_rule_range){
+			rule->block, rule->block + rule->len, rule->kind,
+		};
+	}
+	dr_sort(new->r, n, sizeof(*new->r), by_place);
+	for (i = 0; i < n; i++)
+		put(new, new->r + i);
+	return 0;
+}
+
+static void merge(const struct dr_rules *rs, const struct dr_rule_ranges *new,
+		  struct dr_rule_ranges *all)
+{
+	u32 i = 0, k = 0;
+
+	while (i < rs->nr_ranges || k < new->nr) {
+		if (k == new->nr || (i < rs->nr_ranges &&
+				     by_place(rs->range + i, new->r + k) < 0))
+			put(all, rs->range + i++);
+		else
+			put(all, new->r + k++);
+	}
+}
+
+/* Append to @fresh what is new in @new; it has room */
+static void subtract(const struct dr_rules *rs,
+		     const struct dr_rule_ranges *new,
+		     struct dr_rule_ranges *fresh)
+{
+	const struct dr_rule_range *old = rs->range;
+	const struct dr_rule_range *end = old + rs->nr_ranges, *o, *x;
+	u64 pos;
+
+	for (x = new->r; x < new->r + new->nr; x++) {
+		while (old < end && (old->kind < x->kind ||
+				     (old->kind == x->kind &&
+				      old->end <= x->block)))
+			old++;
+		pos = x->block;
+		for (o = old; o < end && o->kind == x->kind &&
+		     o->block < x->end; o++) {
+			if (o->block > pos)
+				fresh->r[fresh->nr++] = (struct dr_rule_range){
+					pos, o->block, x->kind };
+			pos = max(pos, o->end);
 		}
-		/* All that follow begin behind the block. */
-		i = rs->nr_sorted;
+		if (pos < x->end)
+			fresh->r[fresh->nr++] = (struct dr_rule_range){
+				pos, x->end, x->kind };
 	}
-	while (i < rs->nr && !covers(rs->rule + i, block))
-		i++;
-	*pos = i + 1;
-	return i < rs->nr ? rs->rule + i : NULL;
 }
 
-/* First block of the first sorted rule that begins behind @block, or ~0 */
-static u64 next_begin(const struct dr_rules *rs, u64 block)
+static int make_room(struct dr_rule_ranges *l, const struct dr_env *env,
+		     u32 more)
 {
-	u32 lo = 0, hi = rs->nr_sorted;
+	struct dr_rule_range *r;
+	u32 max = max(l->nr + more, 2 * l->max);
+
+	if (l->nr + more <= l->max)
+		return 0;
+	r = env->alloc(env->ctx, (size_t)max * sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	if (l->nr)
+		memcpy(r, l->r, l->nr * sizeof(*r));
+	env->free(env->ctx, l->r);
+	l->r = r;
+	l->max = max;
+	return 0;
+}
+
+static void replace(struct dr_rules *rs, const struct dr_rule_ranges *all)
+{
+	u32 i, k = 0;
+
+	rs->range = all->r;
+	rs->nr_ranges = all->nr;
+	rs->nr_ready = rs->nr;
+	for (i = 0; i < all->nr; i++)
+		while (k <= all->r[i].kind)
+			rs->kind[k++].first = i;
+	while (k <= rs->nr_kinds)
+		rs->kind[k++].first = all->nr;
+}
+
+int dr_rules_ready(struct dr_rules *rs, const struct dr_env *env,
+		   struct dr_rule_ranges *fresh)
+{
+	struct dr_rule_ranges new, all = {};
+	int r;
+
+	if (rs->nr_ready == rs->nr)
+		return 0;
+	r = gather_new(rs, env, &new);
+	if (!r)
+		r = make_room(&all, env, rs->nr_ranges + new.nr);
+	/* Between two ranges that are new lies one that is not. */
+	if (!r && fresh)
+		r = make_room(fresh, env, rs->nr_ranges + new.nr);
+	if (!r && fresh)
+		subtract(rs, &new, fresh);
+	if (r) {
+		env->free(env->ctx, all.r);
+	} else {
+		merge(rs, &new, &all);
+		env->free(env->ctx, rs->range);
+		replace(rs, &all);
+	}
+	env->free(env->ctx, new.r);
+	return r;
+}
+
+/* First range of a kind that ends behind @block, or the first of the next */
+static u32 first_behind(const struct dr_rules *rs, u32 kind, u64 block)
+{
+	u32 lo = rs->kind[kind].first, hi = rs->kind[kind + 1].first;
 
 	while (lo < hi) {
 		u32 mid = (lo + hi) / 2;
 
-		if (rs->key[mid].block <= block)
+		if (rs->range[mid].end <= block)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return lo < rs->nr_sorted ? rs->key[lo].block : ~0ULL;
+	return lo;
 }
 
-u64 dr_rules_same(const struct dr_rules *rs, u64 block, u64 max)
+u64 dr_rules_cover(const struct dr_rules *rs, u64 block, u64 max,
+		   struct dr_cover *cover)
 {
-	u64 end = min(block + max, next_begin(rs, block));
-	const struct dr_rule *r;
-	u32 pos = 0, i;
+	u64 end = block + max;
+	u32 k, i;
 
-	while ((r = dr_rules_next(rs, block, &pos)))
-		end = min(end, end_of(r));
-	for (i = rs->nr_sorted; i < rs->nr; i++)
-		if (rs->rule[i].block > block)
-			end = min(end, rs->rule[i].block);
+	cover->nr = 0;
+	for (k = 0; k < rs->nr_kinds; k++) {
+		i = first_behind(rs, k, block);
+		if (i == rs->kind[k + 1].first)
+			continue;
+		if (rs->range[i].block <= block) {
+			cover->kind[cover->nr++] = k;
+			end = min(end, rs->range[i].end);
+		} else {
+			end = min(end, rs->range[i].block);
+		}
+	}
 	return end - block;
 }
 
 bool dr_rules_name(const struct dr_rules *rs, u32 epoch)
 {
-	u32 lo = 0, hi = rs->nr_spans;
+	u32 k;
 
-	while (lo < hi) {
-		u32 mid = (lo + hi) / 2;
-
-		if (rs->span[mid].hi < epoch)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < rs->nr_spans && rs->span[lo].lo <= epoch;
+	for (k = 0; k < rs->nr_kinds; k++)
+		if (epoch >= rs->kind[k].from && epoch <= rs->kind[k].to)
+			return true;
+	return false;
 }

@@ -244,8 +244,7 @@ static void open_view(struct model *m, struct view *v)
 	while (epoch && n--)
 		if (!random_rule(m, v->rc.lineage, epoch, &rule))
 			add_rule(m, &v->rc, &rule);
-	/* Without this they are all in the tail. */
-	if (chance(&m->rng, 80) && dr_recipe_ready(m->st, &v->rc))
+	if (dr_recipe_ready(m->st, &v->rc))
 		fail(m, "view of %u: no memory", epoch);
 	say(m, "view of %u, %u rules", epoch, v->rc.rules.nr);
 	remember(m, v);

@@ -175,6 +175,7 @@ static void kept_bytes_of_excluded_versions_are_mixed(void **state)
 	mem_checkpoint(s, "");		/* 2 */
 	assert_int_equal(dr_recipe_open(&s->st, &rc, 2), 0);
 	assert_int_equal(dr_recipe_add(&s->st, &rc, 0, 800, 1, 1, false), 0);
+	assert_int_equal(dr_recipe_ready(&s->st, &rc), 0);
 	assert_int_equal(shows(&rc, 10, &mixed), mem_slot(s, 2, 10));
 	assert_true(mixed);
 	shows(&rc, 11, &mixed);
@@ -204,6 +205,7 @@ static void passing_over_many_versions_is_cheap(void **state)
 	assert_int_equal(dr_recipe_add(&s->st, &rc, 80, 8, 2, 200, true), 0);
 	assert_int_equal(dr_recipe_add(&s->st, &rc, 80, 8, 150, 299, false),
 			 0);
+	assert_int_equal(dr_recipe_ready(&s->st, &rc), 0);
 	shows(&plain, 10, &mixed);
 	assert_int_equal(shows(&rc, 10, &mixed), first);
 	s->m.peeks = 0;
@@ -219,6 +221,48 @@ static void passing_over_many_versions_is_cheap(void **state)
 	h_end(&h);
 }
 
+/* How many nodes a look at every block takes, with so many rules */
+static u64 cost_of(u32 rules, u64 *shown)
+{
+	struct dr_recipe rc = {};
+	bool mixed;
+	u64 peeks;
+	u32 i;
+
+	assert_int_equal(dr_recipe_open(&s->st, &rc, 9), 0);
+	for (i = 0; i < rules; i++)
+		assert_int_equal(dr_recipe_add(&s->st, &rc, i % 4 * 8,
+					       (H_BLOCKS - i % 50) * 8 - 24,
+					       3 + i % 4, 3 + i % 4, i & 1), 0);
+	assert_int_equal(dr_recipe_ready(&s->st, &rc), 0);
+	for (i = 0; i < H_BLOCKS; i++)
+		shown[i] = shows(&rc, i, &mixed);
+	s->m.peeks = 0;
+	for (i = 0; i < H_BLOCKS; i++)
+		assert_true(shown[i] == shows(&rc, i, &mixed));
+	peeks = s->m.peeks;
+	dr_recipe_close(&s->st, &rc);
+	return peeks;
+}
+
+static void ten_thousand_rules_cost_what_four_do(void **state)
+{
+	static u64 few[H_BLOCKS], many[H_BLOCKS];
+	u64 peeks;
+	u32 e;
+
+	h_begin(&h, 1, 12);
+	for (e = 1; e < 10; e++) {
+		h_write(&h, 30);
+		h_checkpoint(&h);
+	}
+	mem_merge(s);
+	peeks = cost_of(200, few);
+	assert_true(cost_of(10000, many) == peeks);
+	assert_memory_equal(few, many, sizeof(few));
+	h_end(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +272,7 @@ int main(void)
 		cmocka_unit_test(rules_are_of_the_lineage_of_the_epoch),
 		cmocka_unit_test(kept_bytes_of_excluded_versions_are_mixed),
 		cmocka_unit_test(passing_over_many_versions_is_cheap),
+		cmocka_unit_test(ten_thousand_rules_cost_what_four_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -401,6 +401,42 @@ static void a_large_replay_in_small_steps(void **state)
 	mem_store_exit(s);
 }
 
+/* Nodes that a replay looks at which has so many rules for the same blocks */
+static u64 cost_of(u32 rules, u32 at_once)
+{
+	u64 peeks = 0;
+	u32 i;
+
+	start(3);
+	for (i = 0; i < 6; i++) {
+		h_write(&h, 20);
+		h_checkpoint(&h);
+	}
+	begin_replay();
+	for (i = 0; i < rules; i++) {
+		rule(i % 7, H_BLOCKS - i % 7, 4, 5, false);
+		if (i % at_once != at_once - 1)
+			continue;
+		s->m.peeks = 0;
+		step_all();
+		peeks += s->m.peeks;
+	}
+	assert_int_equal(dr_replay_left(s->st.replay), 0);
+	commit();
+	assert_int_equal(mem_store_errors(s), 0);
+	h_end(&h);
+	return peeks;
+}
+
+static void overlapping_rules_are_computed_once(void **state)
+{
+	u64 one = cost_of(7, 7);
+
+	assert_true(cost_of(9996, 9996) == one);
+	/* Also when they are computed as they come */
+	assert_true(cost_of(9996, 12) <= 3 * one);
+}
+
 /* Whatever fails on the way, what is committed in the end is all of it. */
 static void a_replay_that_failed_starts_over(void **state)
 {
@@ -460,6 +496,7 @@ int main(void)
 		TEST(what_a_replay_shows_survives_the_drop_of_its_owner),
 		TEST(random_recipes_equal_writing_history_again),
 		TEST(a_large_replay_in_small_steps),
+		TEST(overlapping_rules_are_computed_once),
 		TEST(a_replay_that_failed_starts_over),
 	};
 
