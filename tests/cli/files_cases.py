@@ -83,6 +83,34 @@ def attributes():
     case("content spoilt, other mode later: kept", {b"f": GOOD}, {b"f": BAD},
          {b"f": BAD.but(mode=0o600)}, {b"f": BAD.but(mode=0o600)},
          {"/f": "mixed"})
+    # What came after the damage is good, whatever it is about
+    x = {"user.a": b"1"}.items()
+    for what, by in (("owner", {"uid": 7}), ("group", {"gid": 7}),
+                     ("xattr", {"xattrs": x}), ("ACL", {
+                         "mode": 0o664, "xattrs": {
+                             "system.posix_acl_access": ACL}.items()})):
+        for kind, base, bad in (("content spoilt", {b"f": GOOD},
+                                 {b"f": BAD}),
+                                ("made by the damage", {}, {b"f": BAD}),
+                                ("another type", {b"f": GOOD},
+                                 {b"f": D})):
+            now = {b"f": bad[b"f"].but(**by)}
+            case(f"{kind}, other {what} later: kept", base, bad, now, now,
+                 {"/f": "mixed"})
+        case(f"of a directory that the damage made, other {what} later: kept",
+             {}, {b"d": D, b"d/f": BAD}, {b"d": D.but(**by), b"d/f": BAD},
+             {b"d": D.but(**by)}, {"/d": "mixed", "/d/f": "quarantine"})
+        case(f"{what} alone spoilt, of a directory", {b"d": D, b"d/f": NEW},
+             {b"d": D.but(**by), b"d/f": NEW},
+             {b"d": D.but(**by), b"d/f": NEW}, {b"d": D, b"d/f": NEW},
+             {"/d": "attributes"})
+    case("owner alone spoilt, of a link", {b"l": L(b"x")},
+         {b"l": L(b"x").but(uid=7)}, {b"l": L(b"x").but(uid=7)},
+         {b"l": L(b"x")}, {"/l": "attributes"})
+    case("mode spoilt, owner and xattr later: all are right", {b"f": GOOD},
+         {b"f": GOOD.but(mode=0o777)},
+         {b"f": GOOD.but(mode=0o777, uid=7, xattrs=x)},
+         {b"f": GOOD.but(uid=7, xattrs=x)}, {"/f": "attributes"})
     case("half way from bad to base: goes on", {b"f": GOOD.but(uid=9)},
          {b"f": BAD.but(mode=0o777)}, {b"f": BAD.but(uid=9)},
          {b"f": GOOD.but(uid=9)}, {"/f": "restore"})
@@ -452,7 +480,11 @@ def races():
     for what, spec, how, want in (
             ("written", BAD, "echo more >>f", F(b"spoilt\nmore\n")),
             ("replaced", BAD, "echo x >g; mv g f", F(b"x\n")),
-            ("chmod", BAD, "chmod 600 f", BAD.but(mode=0o600))):
+            ("chmod", BAD, "chmod 600 f", BAD.but(mode=0o600)),
+            ("chown", BAD, "chown 7 f", BAD.but(uid=7)),
+            ("an xattr", BAD,
+             "python3 -c 'import os; os.setxattr(\"f\", \"user.a\", b\"1\")'",
+             BAD.but(xattrs={"user.a": b"1"}.items()))):
         build(b"base", {b"f": GOOD})
         build(b"bad", {b"f": spec})
         build(b"now", {b"f": spec})
@@ -469,6 +501,14 @@ def races():
     result(got == {b"d": D, b"d/g": F(b"n\n")} and
            items["/d"][0] == "mixed", "a directory that gets a file stays",
            got, items, err)
+    build(b"base", {b"d": D})
+    for tree in TREES[1:]:
+        build(tree, {b"d": D.but(mode=0o777)})
+    code, items, err = merge("--between", b"chown 7 " + TMP + b"/now/d")
+    got = snapshot(b"now")
+    result(got == {b"d": D.but(mode=0o777, uid=7)} and
+           items["/d"][0] == "mixed", "so is a directory's other owner", got,
+           items, err)
     build(b"base", {b"d": D, b"d/f": GOOD})
     build(b"bad", {b"d": D, b"d/f": BAD})
     build(b"now", {b"d": D, b"d/f": BAD, b"t": D, b"t/f": BAD})
@@ -516,6 +556,24 @@ def at_work():
     def write():
         with open(now + b"f", "a") as f:
             f.write("new\n")
+
+    def chown():
+        os.chown(now + b"f", 7, 7)
+
+    def label():
+        os.setxattr(now + b"f", "user.a", b"new\n")
+
+    # The name is exchanged; then it is looked at what had it
+    for change in chown, label:
+        for tree, spec in zip(TREES, (GOOD, BAD, BAD)):
+            build(tree, {b"f": spec})
+        out = slowly(b"renameat2:delay_enter", lambda _: any(
+            n.startswith(b".dmdelta-tmp") for n in os.listdir(now)), change)
+        got = snapshot(b"now")
+        result(b"changed while" in out[1] and got[b"f"].content ==
+               BAD.content and (got[b"f"].uid == 7 or got[b"f"].xattrs) and
+               len(got) == 1, f"{change.__name__} just before the exchange: "
+               "kept", got, out)
 
     for inject, where, options, change in (
             (b"syncfs:when=1:delay_enter", shm, ("--quarantine", shm),

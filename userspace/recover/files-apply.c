@@ -164,6 +164,7 @@ int dir_enter(struct applier *a, const struct files_item *item,
 static bool same_seen(const struct files_seen *a, const struct files_seen *b)
 {
 	return a->there == b->there && a->mode == b->mode &&
+	       a->uid == b->uid && a->gid == b->gid &&
 	       a->ino == b->ino && a->size == b->size &&
 	       a->mtime_sec == b->mtime_sec &&
 	       a->mtime_nsec == b->mtime_nsec &&
@@ -230,10 +231,21 @@ int own_note(struct applier *a, const struct entry *now)
 int open_planned(struct applier *a, const struct files_item *item,
 		 const char *name, struct entry *now)
 {
+	struct entry again = ENTRY_NONE;
 	int ret = entry_open(a->dir.fd, name, now);
 
-	if (!ret && !still_as(a, now, &item->seen))
+	/*
+	 * check_displaced() wants the attributes as they were seen. What has
+	 * changed by the time they are read shows in the ctime.
+	 */
+	if (!ret && entry_there(now))
+		ret = entry_read_xattrs(now);
+	if (!ret)
+		ret = entry_open(a->dir.fd, name, &again);
+	if (!ret && (!still_as(a, now, &item->seen) ||
+		     !still_as(a, &again, &item->seen)))
 		ret = LATE;
+	entry_close(&again);
 	if (ret)
 		entry_close(now);
 	return ret;

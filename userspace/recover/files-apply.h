@@ -56,8 +56,11 @@ int own_note(struct applier *a, const struct entry *now);
 int open_planned(struct applier *a, const struct files_item *item,
 		 const char *name, struct entry *now);
 
-/* Is @is, moved by us, still as @was? Renames change its ctime. */
-bool is_displaced(const struct entry *is, const struct entry *was);
+/*
+ * Is @is, moved by us, still as @was? Renames change its ctime, so that all
+ * that it stands for is compared. Return: 0, LATE, or an error.
+ */
+int check_displaced(struct entry *is, const struct entry *was);
 
 /**
  * displace() - take @name away for good, if it still is @now

@@ -252,7 +252,7 @@ bool entry_same_xattr(const struct entry *a, const struct entry *b,
 	return x->size == y->size && !memcmp(x->value, y->value, x->size);
 }
 
-static bool same_xattrs(const struct entry *a, const struct entry *b)
+bool entry_same_xattrs(const struct entry *a, const struct entry *b)
 {
 	size_t i;
 
@@ -397,7 +397,7 @@ int entry_diff(struct entry *a, struct entry *b, uint64_t *read_bytes,
 		ret = entry_read_xattrs(b);
 	if (ret)
 		return ret;
-	if (!same_xattrs(a, b))
+	if (!entry_same_xattrs(a, b))
 		*diff |= ENTRY_XATTRS;
 	ret = diff_content(a, b, read_bytes);
 	if (ret > 0)
@@ -431,6 +431,8 @@ void entry_seen(const struct entry *e, struct files_seen *seen)
 	if (!seen->there)
 		return;
 	seen->mode = e->mode;
+	seen->uid = e->uid;
+	seen->gid = e->gid;
 	seen->ino = e->ino;
 	seen->size = e->size;
 	seen->mtime_sec = e->mtime.sec;

@@ -83,6 +83,9 @@ const struct entry_xattr *entry_xattr(const struct entry *e, const char *name);
 int entry_diff(struct entry *a, struct entry *b, uint64_t *read_bytes,
 	       unsigned int *diff);
 
+/* Have both, whose attributes have been read, the same ones? */
+bool entry_same_xattrs(const struct entry *a, const struct entry *b);
+
 /* The same for the extended attribute @name alone. */
 bool entry_same_xattr(const struct entry *a, const struct entry *b,
 		      const char *name);

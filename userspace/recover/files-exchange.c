@@ -159,11 +159,18 @@ static bool lease_holds(int fd)
 	return fd < 0 || fcntl(fd, F_GETLEASE) == F_RDLCK;
 }
 
-bool is_displaced(const struct entry *is, const struct entry *was)
+int check_displaced(struct entry *is, const struct entry *was)
 {
-	return is->ino == was->ino && is->mode == was->mode &&
-	       is->size == was->size && is->mtime.sec == was->mtime.sec &&
-	       is->mtime.nsec == was->mtime.nsec;
+	int ret;
+
+	if (!entry_there(is) || is->ino != was->ino || is->mode != was->mode ||
+	    is->uid != was->uid || is->gid != was->gid ||
+	    is->flags != was->flags || is->size != was->size ||
+	    is->mtime.sec != was->mtime.sec ||
+	    is->mtime.nsec != was->mtime.nsec)
+		return LATE;
+	ret = entry_read_xattrs(is);
+	return ret ? ret : entry_same_xattrs(is, was) ? 0 : LATE;
 }
 
 int displace(struct applier *a, const char *name, const char *temp,
@@ -178,7 +185,9 @@ int displace(struct applier *a, const char *name, const char *temp,
 	if (ret)
 		goto out;
 	ret = entry_open(dir, temp, &gone);
-	if (!ret && (!is_displaced(&gone, now) || !lease_holds(lease)))
+	if (!ret)
+		ret = check_displaced(&gone, now);
+	if (!ret && !lease_holds(lease))
 		ret = LATE;
 	if (!ret)
 		ret = remove_name(dir, temp, now->mode);

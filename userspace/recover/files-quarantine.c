@@ -190,8 +190,8 @@ static int check_moved(struct applier *a, const char *name,
 	struct entry moved;
 	int ret = entry_open(to, as, &moved);
 
-	if (!ret && !is_displaced(&moved, now))
-		ret = LATE;
+	if (!ret)
+		ret = check_displaced(&moved, now);
 	entry_close(&moved);
 	if (ret && write_rename(to, as, a->dir.fd, name, RENAME_NOREPLACE))
 		ret = STUCK;

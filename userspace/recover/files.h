@@ -52,7 +52,7 @@ extern const char *const files_action_words[NR_FILES_ACTIONS];
 /* What now looked like when the plan was made */
 struct files_seen {
 	bool there;
-	uint32_t mode;
+	uint32_t mode, uid, gid;
 	uint64_t ino, size;
 	int64_t mtime_sec, ctime_sec;
 	uint32_t mtime_nsec, ctime_nsec;
