@@ -313,13 +313,14 @@ extern struct target_type deltarec_view_target;
 /* store-open.c */
 int deltarec_store_get(struct deltarec *dt);
 /*
- * The living store whose mapped device, or else whose delta device, is @dev;
- * opens its devices for @dt. 0, or an error with ti->error set
+ * The living store whose mapped device, or else whose delta device, is @dev (or
+ * only the latter); opens its devices for @dt. 0, or an error with ti->error
+ * set
  */
-int deltarec_store_find(struct deltarec *dt, dev_t dev);
+int deltarec_store_find(struct deltarec *dt, dev_t dev, bool delta);
 void deltarec_store_put(struct deltarec *dt);
-/* The device by which deltarec_store_find() finds the store now */
-dev_t deltarec_store_dev(const struct deltarec_store *s);
+/* What deltarec_store_find() finds just this store by, now */
+dev_t deltarec_store_dev(const struct deltarec_store *s, bool *delta);
 /* First write, growth, features; nothing is in flight. May sleep. */
 int deltarec_store_resume(struct deltarec *dt);
 /* Is it certain that no bio is in flight? Waits for changes of the head. */

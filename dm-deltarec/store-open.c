@@ -320,13 +320,13 @@ out:
 	return r;
 }
 
-static struct deltarec_store *find(dev_t dev)
+static struct deltarec_store *find(dev_t dev, bool delta)
 {
 	struct deltarec_store *s;
 
 	lockdep_assert_held(&registry_mutex);
 	list_for_each_entry(s, &registry, list)
-		if (s->md_dev == dev)
+		if (!delta && s->md_dev == dev)
 			return s;
 	/* A delta may lie on another deltarec device, whose name goes first. */
 	list_for_each_entry(s, &registry, list)
@@ -344,9 +344,9 @@ static int open_read(struct dm_target *ti, dev_t dev, struct dm_dev **out)
 }
 
 /* The mapped device has been resumed, so we know which origin is meant. */
-static int find_locked(struct deltarec *dt, dev_t dev)
+static int find_locked(struct deltarec *dt, dev_t dev, bool delta)
 {
-	struct deltarec_store *s = find(dev);
+	struct deltarec_store *s = find(dev, delta);
 	struct dm_target *ti = dt->ti;
 	int r;
 
@@ -371,7 +371,7 @@ static int find_locked(struct deltarec *dt, dev_t dev)
 	return 0;
 }
 
-int deltarec_store_find(struct deltarec *dt, dev_t dev)
+int deltarec_store_find(struct deltarec *dt, dev_t dev, bool delta)
 {
 	int r;
 
@@ -380,15 +380,20 @@ int deltarec_store_find(struct deltarec *dt, dev_t dev)
 	 * the mapped device keep s->delta what it is.
 	 */
 	mutex_lock(&registry_mutex);
-	r = find_locked(dt, dev);
+	r = find_locked(dt, dev, delta);
 	mutex_unlock(&registry_mutex);
 	return r;
 }
 
-dev_t deltarec_store_dev(const struct deltarec_store *s)
+dev_t deltarec_store_dev(const struct deltarec_store *s, bool *delta)
 {
 	dev_t dev = READ_ONCE(s->md_dev);
 
+	/*
+	 * A delta may lie on another deltarec device: by its number alone that
+	 * one would be found.
+	 */
+	*delta = !dev;
 	return dev ? dev : s->dev;
 }
 

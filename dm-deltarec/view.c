@@ -2,7 +2,7 @@
 /*
  * view.c - an epoch of the past as a device of its own, read-only.
  *
- * Table: 0 <sectors> deltarec-view <deltarec dev> <epoch> [<#rules> <rule>*]
+ * Table: 0 <sectors> deltarec-view [delta:]<dev> <epoch> [<#rules> <rule>*]
  * A rule: <start> <sectors> <from> <to> keep_later|drop_later
  *
  * A view shares the store of the deltarec device and reads through the same
@@ -162,6 +162,7 @@ static int set_up(struct dm_target *ti)
 
 struct view_args {
 	dev_t dev;
+	bool delta;			/* it names the delta device */
 	u32 epoch;
 	struct dm_arg_set rules;	/* RULE_WORDS each */
 };
@@ -188,7 +189,9 @@ static int read_args(struct dm_target *ti, struct dm_arg_set *as,
 		return -EINVAL;
 	}
 	a->rules = *as;
-	r = parse_dev(path, &a->dev);
+	a->delta = str_has_prefix(path, DR_PREFIX_DELTA);
+	r = parse_dev(path + (a->delta ? strlen(DR_PREFIX_DELTA) : 0),
+		      &a->dev);
 	if (r)
 		ti->error = "The deltarec device cannot be found";
 	return r;
@@ -240,7 +243,7 @@ static int view_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		return -ENOMEM;
 	}
 	dt->ti = ti;
-	r = deltarec_store_find(dt, a.dev);
+	r = deltarec_store_find(dt, a.dev, a.delta);
 	if (!r)
 		r = check_store(dt);
 	if (!r)
@@ -278,10 +281,12 @@ static void view_info(const struct deltarec *dt, struct deltarec_reply *out)
 static void view_table(const struct deltarec *dt, struct deltarec_reply *out)
 {
 	const struct dr_recipe *rc = &dt->view->recipe;
-	dev_t dev = deltarec_store_dev(dt->s);
 	u32 i, shift = dt->s->block_shift;
+	bool delta;
+	dev_t dev = deltarec_store_dev(dt->s, &delta);
 
-	deltarec_reply(out, "%u:%u %u", MAJOR(dev), MINOR(dev), rc->epoch);
+	deltarec_reply(out, "%s%u:%u %u", delta ? DR_PREFIX_DELTA : "",
+		       MAJOR(dev), MINOR(dev), rc->epoch);
 	if (rc->rules.nr)
 		deltarec_reply(out, " %u", rc->rules.nr);
 	for (i = 0; i < rc->rules.nr; i++) {

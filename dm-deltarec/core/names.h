@@ -73,6 +73,9 @@
 #define DR_SPACE_LOW		"low"
 #define DR_SPACE_FULL		"full"
 
+/* Before a view's device: it is meant as a delta, and nothing else */
+#define DR_PREFIX_DELTA		"delta:"
+
 /* Limits */
 #define DR_LABEL_MAX		47u		/* bytes, without the NUL */
 #define DR_MAX_EPOCHS		1048576u	/* entries in the epoch table */

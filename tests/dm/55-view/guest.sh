@@ -184,14 +184,19 @@ rollback v 2 >/dev/null
 must "$DMDELTA" close v
 all "over a head that is closed"
 same light image.r6 "over a head that is closed: with rules"
-is "$(dmsetup table e1)" "0 $sectors deltarec-view $(dmsetup info -c --noheadings -o major,minor delta) 1" \
+is "$(dmsetup table e1)" "0 $sectors deltarec-view delta:$(dmsetup info -c --noheadings -o major,minor delta) 1" \
 	"the table names the delta"
+line=$(dmsetup table light)
 cmd_fails - . "$DMDELTA" format --force "$origin" "$delta"
 over=$delta ok "a view can be opened over the delta" view again 4
 same again image.4 "... and shows its epoch"
 must dmsetup remove again
 open_pair v cache_mb=16
 expect v image.2 "the head is back"
+must dmsetup create -r again --table "$line"
+same again image.r6 "a table that names the delta loads again"
+is "$(dmsetup table again)" "$(dmsetup table light)" "... and names the device now"
+must dmsetup remove again
 all "over a head that came back, with another cache"
 fio --name=head --filename="$dev" --direct=1 --rw=randwrite --bs=4k --iodepth=8 --ioengine=libaio \
 	--time_based --runtime=2 --eta=never >/dev/null &
@@ -202,6 +207,49 @@ e=$(checkpoint v)
 cat "$dev" >image.new
 ok "a view of what the new head sealed" view new "$e"
 same new image.new "... shows it"
+
+# --- ten at once, over a head that does everything -------------------------------------------------
+
+for e in 0 1 2 4; do
+	must view "d$e" "$e"
+done
+ok "a tenth view" view dlight "${r[9]}" 1 0 $sectors "${r[7]}" "${r[9]}" keep_later
+is "$(dmsetup ls --target deltarec-view | wc -l)" 11 "so many are open, and one more"
+# ten DESCRIPTION: each shows what it did
+ten() {
+	local e bad=
+
+	for e in 0 1 2 4; do
+		cmp -s "$(dev_of "e$e")" "image.$e" || bad+=" e$e"
+		cmp -s "$(dev_of "d$e")" "image.$e" || bad+=" d$e"
+	done
+	for e in light dlight; do
+		cmp -s "$(dev_of "$e")" image.r6 || bad+=" $e"
+	done
+	cmp -s "$(dev_of new)" image.new || bad+=" new"
+	is "$bad" "" "ten views: $1"
+}
+for e in e0 e1 e2 e4 d0 d1 d2 d4 light dlight new; do
+	blockdev --flushbufs "$(dev_of $e)"
+done
+fio --name=head --filename="$dev" --direct=1 --rw=randrw --bs=4k --iodepth=8 --ioengine=libaio \
+	--time_based --runtime=60 --eta=never >/dev/null 2>&1 &
+fio=$!
+ten "the head is written"
+ten_sealed=$(checkpoint v)
+ten "it was checkpointed"
+like "$(replay v keep "$ten_sealed" "$ten_sealed" "0+$sectors")" '^[0-9]+ [0-9]+ [0-9]+ [0-9]+$' "a replay under them"
+for e in e0 e1 e2 e4 d0 d1 d2 d4 light dlight new; do
+	blockdev --flushbufs "$(dev_of $e)"
+done
+ten "it was replayed"
+like "$(rollback v 4)" '^[0-9]+$' "a rollback under them"
+ten "it was rolled back"
+kill $fio
+wait $fio
+for e in d0 d1 d2 d4 dlight; do
+	must dmsetup remove $e
+done
 
 # --- suspend, reload, remove, with reads under way -----------------------------------------------
 
@@ -221,10 +269,61 @@ ok "and it is removed" dmsetup remove --retry e1
 open=(0 2 4)
 all "the others"
 
+# --- a store that may only be read ------------------------------------------------------------------
+
+modprobe -q dm-flakey
+n=$(dmsetup table delta | cut -d' ' -f2)
+where=$(dmsetup table delta | cut -d' ' -f4,5)
+dmsetup suspend delta
+dmsetup load delta --table "0 $n flakey $where 0 60 1 error_writes"
+dmsetup resume delta
+dd if=/dev/zero of="$dev" bs=4k count=64 oflag=direct conv=fsync >/dev/null 2>&1
+dmsetup message v 0 checkpoint >/dev/null 2>&1
+is "$(status_word v 1)" ro "writes to the delta fail: the head may only be read"
+all "over a head that may only be read"
+same light image.r6 "... also with rules"
+is "$(dmsetup status e2)" "0 $sectors deltarec-view 2 0 -" "the status of a view is as before"
+ok "a view can be opened" view again 4
+same again image.4 "... and shows its epoch"
+must dmsetup remove again
+dmsetup suspend delta
+dmsetup load delta --table "0 $n linear $where"
+dmsetup resume delta
+must "$DMDELTA" close v
+all "when that has been closed"
+cmd_fails - . "$DMDELTA" open v "$origin" "$delta"
+like "$(dmesg | tail -n 20)" 'had an error: close its views' "it cannot be opened while views are there"
+for e in e0 e2 e4 new light; do
+	must dmsetup remove --retry $e
+done
+expect_sound "$delta" "nothing is damaged"
+open_pair v
+for e in 0 2 4; do
+	must view "e$e" "$e"
+done
+all "in a new session"
+
+# --- a delta on a deltarec device --------------------------------------------------------------------
+
+must linear origin2 "$(disk 2)" 0 8192
+must "$DMDELTA" format --block-size 4K "$(dev_of origin2)" "$dev" >/dev/null
+must "$DMDELTA" open outer "$(dev_of origin2)" "$dev"
+dd if=/dev/urandom of=A bs=1M count=4 status=none
+dd if=A of="$(dev_of outer)" bs=1M oflag=direct status=none
+e=$(checkpoint outer)
+dmsetup create -r deep --table "0 8192 deltarec-view $(dev_of outer) $e"
+same deep A "a view of a device whose delta is a deltarec device"
+must "$DMDELTA" close outer
+must dmsetup create -r again --table "$(dmsetup table deep)"
+same again A "its table loads the same again when it was closed"
+for e in again deep; do
+	must dmsetup remove --retry $e
+done
+
 # --- the last one closes the store -----------------------------------------------------------------
 
 must "$DMDELTA" close v
-for e in e0 e2 e4 new light; do
+for e in e0 e2 e4; do
 	must dmsetup remove --retry $e
 done
 expect_sound "$delta"
