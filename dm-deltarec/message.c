@@ -47,7 +47,7 @@ static const char *remedy(int error)
 	case -ENOSPC:
 		return "no space left: drop epochs or enlarge the delta device";
 	case -E2BIG:
-		return "too many rules: send 65536 at most, of 256 different <from> <to> keep_later|drop_later";
+		return "too many rules: 65536 at most, of 256 different <from> <to> and kinds";
 	case -EUSERS:
 		return "there are too many epochs: drop some";
 	case -ERANGE:
