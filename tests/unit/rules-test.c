@@ -174,7 +174,8 @@ static void more_than_the_limits_is_refused(void **state)
 	assert_true(rs.nr_ranges <= DR_MAX_RULES);
 	dr_rules_exit(&rs, &env);
 	for (i = 0; i < DR_MAX_KINDS; i++) {
-		r.from = r.to = i + 1;
+		r.from = i + 1;
+		r.to = i + 1;
 		assert_int_equal(dr_rules_add(&rs, &env, &r), i + 1);
 	}
 	r.drop_later = true;
@@ -198,7 +199,8 @@ static void many_overlapping_rules_cost_no_more_than_few(void **state)
 		/* Windows that slide, and some that hold others */
 		r.block = i;
 		r.len = i % 3 ? 5000 : 20000 - i;
-		r.from = r.to = 1 + i % 4;
+		r.from = 1 + i % 4;
+		r.to = 1 + i % 4;
 		assert_int_equal(dr_rules_add(&rs, &env, &r), i + 1);
 		if (i % 100 == 99)
 			assert_int_equal(dr_rules_ready(&rs, &env, &fresh), 0);
