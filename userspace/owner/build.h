@@ -11,6 +11,7 @@
 #ifndef DR_OWNER_BUILD_H
 #define DR_OWNER_BUILD_H
 
+#include "grow.h"
 #include "owner.h"
 #include "past/inside.h"
 
@@ -66,9 +67,6 @@ int owner_add_meta(struct owner_build *b, uint64_t start, uint64_t sectors,
 
 /* A copy that lives as long as the map, or NULL. */
 const char *owner_string(struct owner_build *b, const char *s, size_t len);
-
-/* Room for one more in an array that doubles; NULL when out of memory. */
-void *owner_grow(void *array, size_t nr, size_t *room, size_t size);
 
 /* names.c: paths from directory entries */
 int owner_name_add(struct owner_build *b, struct owner_node parent,

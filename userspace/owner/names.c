@@ -25,8 +25,8 @@
 int owner_name_add(struct owner_build *b, struct owner_node parent,
 		   struct owner_node child, const char *name, size_t len)
 {
-	struct owner_name *n = owner_grow(b->name, b->nr_names, &b->room_names,
-					  sizeof(*n));
+	struct owner_name *n = grow(b->name, b->nr_names, &b->room_names,
+				    sizeof(*n));
 	const char *copy;
 
 	if (!n)

@@ -143,7 +143,7 @@ static int each_chunk(struct btrfs *fs, const struct item *item)
 		*fs->why = "its data is striped";
 		return -EOPNOTSUPP;
 	}
-	c = owner_grow(fs->chunk, fs->nr_chunks, &fs->room_chunks, sizeof(*c));
+	c = grow(fs->chunk, fs->nr_chunks, &fs->room_chunks, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	fs->chunk = c;
@@ -415,8 +415,8 @@ static int each_root(struct btrfs *fs, const struct item *item)
 	if (item->key.type != BTRFS_ROOT_ITEM_KEY ||
 	    !is_subvolume(item->key.objectid))
 		return 0;
-	tree = owner_grow(fs->tree, fs->nr_trees, &fs->room_trees,
-			  sizeof(*tree));
+	tree = grow(fs->tree, fs->nr_trees, &fs->room_trees,
+		    sizeof(*tree));
 	if (!tree)
 		return -ENOMEM;
 	fs->tree = tree;

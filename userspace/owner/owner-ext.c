@@ -307,8 +307,8 @@ static int add_attributes(struct ext *ext, ext2_ino_t ino,
 
 static int keep_dir(struct ext *ext, ext2_ino_t ino)
 {
-	ext2_ino_t *dir = owner_grow(ext->dir, ext->nr_dirs, &ext->room_dirs,
-				     sizeof(*dir));
+	ext2_ino_t *dir = grow(ext->dir, ext->nr_dirs, &ext->room_dirs,
+			       sizeof(*dir));
 
 	if (!dir)
 		return -ENOMEM;

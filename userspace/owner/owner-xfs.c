@@ -268,8 +268,8 @@ static int read_inode(struct xfs *x, const struct xfs_bulkstat *bs)
 
 static int keep_inode(struct xfs *x, const struct xfs_bulkstat *bs)
 {
-	struct xfs_node *node = owner_grow(x->node, x->nr, &x->room,
-					   sizeof(*node));
+	struct xfs_node *node = grow(x->node, x->nr, &x->room,
+				     sizeof(*node));
 
 	if (!node)
 		return -ENOMEM;

@@ -14,23 +14,11 @@
 #include "owner/build.h"
 #include "past/mount.h"
 
-void *owner_grow(void *array, size_t nr, size_t *room, size_t size)
-{
-	size_t more = *room ? 2 * *room : 64;
-
-	if (nr < *room)
-		return array;
-	array = reallocarray(array, more, size);
-	if (array)
-		*room = more;
-	return array;
-}
-
 const char *owner_string(struct owner_build *b, const char *s, size_t len)
 {
 	struct owner_map *map = b->map;
-	char **strings = owner_grow(map->strings, map->nr_strings,
-				    &map->room_strings, sizeof(*strings));
+	char **strings = grow(map->strings, map->nr_strings,
+			      &map->room_strings, sizeof(*strings));
 	char *copy;
 
 	if (!strings)
@@ -80,7 +68,7 @@ static int add_piece(struct owner_build *b, enum owner_depth depth,
 
 	if (!e->sectors || !is_wanted(b, e->start, end_of(e)))
 		return 0;
-	item = owner_grow(b->item, b->nr, &b->room, sizeof(*item));
+	item = grow(b->item, b->nr, &b->room, sizeof(*item));
 	if (!item)
 		return -ENOMEM;
 	b->item = item;
@@ -263,7 +251,7 @@ static int emit(struct sweep *sw, uint64_t start, uint64_t end)
 		map->e[map->nr - 1].sectors += piece.sectors;
 		return 0;
 	}
-	e = owner_grow(map->e, map->nr, &sw->room, sizeof(*e));
+	e = grow(map->e, map->nr, &sw->room, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
 	map->e = e;
@@ -551,7 +539,7 @@ int owner_ranges_of(const struct owner_map *map,
 		    e->flags & OWNER_ENCODED ||
 		    !match(arg, e->volume, e->path))
 			continue;
-		more = owner_grow(*ranges, *nr, &room, sizeof(*more));
+		more = grow(*ranges, *nr, &room, sizeof(*more));
 		if (!more)
 			return -ENOMEM;
 		*ranges = more;

@@ -4,12 +4,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "beneath.h"
 #include "cli.h"
 #include "device.h"
 #include "past/at.h"
@@ -91,18 +90,16 @@ void at_close(struct past_at *at)
 
 int at_find(const struct past_at *at, bool follow, int *code)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	int fd = syscall(SYS_openat2, at->root, at->path, &how, sizeof(how));
+	int fd = open_beneath(at->root, at->path,
+			      O_PATH | (follow ? 0 : O_NOFOLLOW),
+			      RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 
 	if (fd >= 0)
 		return fd;
-	*code = errno == ENOENT || errno == ENOTDIR ?
+	*code = fd == -ENOENT || fd == -ENOTDIR ?
 		fail(DR_EXIT_OPERATIONAL, at->word,
 		     "'dmdelta ls' shows what there was",
 		     "no such file in this epoch") :
-		fail_errno(at->word, "open", -errno);
+		fail_errno(at->word, "open", fd);
 	return -1;
 }

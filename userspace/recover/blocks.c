@@ -4,13 +4,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "beneath.h"
 #include "changes.h"
 #include "cli.h"
 #include "epochs.h"
@@ -32,18 +31,14 @@ struct chooser {
 /* Below @dir, without leaving it by a link that was planted there */
 static bool stat_below(const char *dir, const char *path, struct stat *st)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-			   RESOLVE_NO_MAGICLINKS,
-	};
 	int root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
 	bool good = false;
 
 	while (*path == '/')
 		path++;
 	if (root >= 0)
-		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+		fd = open_beneath(root, path, O_PATH | O_NOFOLLOW,
+				  BENEATH_PLAIN);
 	if (fd >= 0)
 		good = !fstat(fd, st);
 	if (fd >= 0)

@@ -215,7 +215,7 @@ int own_note(struct applier *a, const struct entry *now)
 	for (i = 0; i < a->nr_own && a->own[i].ino != is.ino; i++)
 		;
 	if (i == a->nr_own) {
-		s = make_room(a->own, a->nr_own, &a->room_own, sizeof(*s));
+		s = grow(a->own, a->nr_own, &a->room_own, sizeof(*s));
 		if (!s) {
 			entry_close(&is);
 			return -ENOMEM;
@@ -490,9 +490,9 @@ static int prepare(struct applier *a)
 		qsort(plan->dir_time, plan->nr_dir_times,
 		      sizeof(*plan->dir_time), by_time_path);
 	for (i = 0; i < plan->nr_leaders; i++) {
-		struct files_leader *l = make_room(a->leader, a->nr_leaders,
-						   &a->room_leaders,
-						   sizeof(*l));
+		struct files_leader *l = grow(a->leader, a->nr_leaders,
+					      &a->room_leaders,
+					      sizeof(*l));
 
 		if (!l)
 			return -ENOMEM;

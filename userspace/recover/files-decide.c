@@ -22,8 +22,8 @@ size_t plan_add(struct maker *m, const char *path, enum files_action action,
 		char type)
 {
 	struct files_plan *plan = m->plan;
-	struct files_item *item = make_room(plan->item, plan->nr,
-					    &m->room_items, sizeof(*item));
+	struct files_item *item = grow(plan->item, plan->nr,
+				       &m->room_items, sizeof(*item));
 
 	if (!item)
 		return NO_ITEM;

@@ -8,16 +8,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "beneath.h"
 #include "cli.h"
 #include "files-entry.h"
 
@@ -26,18 +25,8 @@
 
 static int beneath(int dirfd, const char *path, uint64_t flags)
 {
-	struct open_how how = {
-		.flags = flags | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-			   RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-	};
-	int fd;
-
-	/* -EAGAIN: a rename elsewhere made the kernel unsure */
-	do {
-		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
-	} while (fd < 0 && (errno == EAGAIN || errno == EINTR));
-	return fd < 0 ? -errno : fd;
+	return open_beneath(dirfd, path, flags,
+			    BENEATH_PLAIN | RESOLVE_NO_XDEV);
 }
 
 static const char *proc_name(int fd, char *buf)

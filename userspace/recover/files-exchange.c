@@ -42,7 +42,7 @@ static int add_leader(struct applier *a, const struct files_item *item,
 	if (!item->group || !S_ISREG(made->mode) ||
 	    find_leader(a, item->group))
 		return 0;
-	l = make_room(a->leader, a->nr_leaders, &a->room_leaders, sizeof(*l));
+	l = grow(a->leader, a->nr_leaders, &a->room_leaders, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	a->leader = l;

@@ -22,8 +22,8 @@ int links_note(struct maker *m, struct place *place, const char *name,
 {
 	const struct entry *trees[] = { base, bad, NULL };
 	struct entry now = ENTRY_NONE;
-	struct link_name *l = make_room(m->link, m->nr_links, &m->room_links,
-					sizeof(*l));
+	struct link_name *l = grow(m->link, m->nr_links, &m->room_links,
+				   sizeof(*l));
 	int i;
 
 	if (!l)

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "files-entry.h"
+#include "grow.h"
 
 #define NO_ITEM	((size_t)-1)
 
@@ -60,9 +61,6 @@ struct place {
 
 /* Open now's directory if that has not been tried. */
 void place_look(struct place *place);
-
-/* Array @a with room for one more of @size. NULL: no memory. */
-void *make_room(void *a, size_t nr, size_t *room, size_t size);
 
 /* Return: index of the new item, or NO_ITEM without memory. */
 size_t plan_add(struct maker *m, const char *path, enum files_action action,

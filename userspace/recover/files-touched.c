@@ -43,8 +43,8 @@ int inodes_touched(const struct owner_map *map, const struct range *ranges,
 			*complete = false;
 		if (!x->ino)
 			continue;
-		more = make_room(inodes->ino, inodes->nr, &inodes->room,
-				 sizeof(*more));
+		more = grow(inodes->ino, inodes->nr, &inodes->room,
+			    sizeof(*more));
 		if (!more)
 			return -ENOMEM;
 		inodes->ino = more;

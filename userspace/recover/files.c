@@ -42,19 +42,6 @@ struct names {
 	size_t nr, room;
 };
 
-void *make_room(void *a, size_t nr, size_t *room, size_t size)
-{
-	void *more;
-
-	if (nr < *room)
-		return a;
-	*room = *room ? *room * 2 : 64;
-	more = reallocarray(a, *room, size);
-	if (!more)
-		*room /= 2;
-	return more;
-}
-
 static void names_free(struct names *names)
 {
 	size_t i;
@@ -91,8 +78,8 @@ static int names_read(int fd, struct names *names)
 
 		if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, ".."))
 			continue;
-		more = make_room(names->name, names->nr, &names->room,
-				 sizeof(*more));
+		more = grow(names->name, names->nr, &names->room,
+			    sizeof(*more));
 		if (!more)
 			break;
 		names->name = more;
@@ -170,8 +157,8 @@ static int add_dir_time(struct maker *m, const char *path,
 			const struct entry_time *mtime)
 {
 	struct files_plan *plan = m->plan;
-	struct files_times *t = make_room(plan->dir_time, plan->nr_dir_times,
-					  &m->room_times, sizeof(*t));
+	struct files_times *t = grow(plan->dir_time, plan->nr_dir_times,
+				     &m->room_times, sizeof(*t));
 
 	if (!t)
 		return -ENOMEM;
