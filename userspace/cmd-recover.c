@@ -58,6 +58,8 @@ int cmd_recover(const struct cmd_line *line)
 	if (!code)
 		code = device_status(run.device, &status);
 	if (!code)
+		code = run_lock(run.device);
+	if (!code)
 		code = read_recipe(line, run.device, &r);
 	if (!code) {
 		run.from = r.from;

@@ -117,20 +117,41 @@ static int check(const char *name, const struct last *last)
 	return DR_EXIT_OK;
 }
 
-static int by_files(const char *name, const struct last *last, bool force)
+/* May it be taken back file by file? */
+static int check_files(const char *name, const struct last *last, bool force)
 {
-	struct run run = {
-		.device = name, .word = RUN_UNDO, .from = last->id,
-		.to = last->id, .base = last->back,
-	};
 	int code = check(name, last);
 
+	if (!code && !last->files)
+		code = fail(DR_EXIT_OPERATIONAL, name, "try again",
+			    "another recovery came in between; nothing was changed");
 	if (!code && last->interrupted && !force)
 		code = fail(DR_EXIT_UNCORRECTED, name,
 			    "run the same recover again to finish it first; --force takes all of that back",
 			    "a recovery was interrupted: what else was written in epoch %u counts as its work",
 			    last->id);
-	return code ? code : run_files(&run);
+	return code;
+}
+
+static int by_files(const char *name, struct last *last, bool force)
+{
+	struct run run = { .device = name, .word = RUN_UNDO };
+	struct device_status status;
+	int code = check_files(name, last, force);
+
+	if (!code)
+		code = run_lock(name);
+	/* Nobody else recovers now: is it still what we saw? */
+	if (!code)
+		code = look(name, &status, last);
+	if (!code)
+		code = check_files(name, last, force);
+	if (code)
+		return code;
+	run.from = last->id;
+	run.to = last->id;
+	run.base = last->back;
+	return run_files(&run);
 }
 
 static int by_rollback(struct switcher *sw, const struct last *last,

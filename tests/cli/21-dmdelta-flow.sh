@@ -185,6 +185,18 @@ recovered recover-2-2-3
 sed -i 's/^3 2 sealed/3 2 dropped/' "$FAKE/epochs"
 run 8 undo disk && says 'epoch 3, the state before, was dropped' && ! grep -q rollback "$FAKE/log"
 result $? "the state before a recovery of files was dropped"
+if [ "$(id -u)" = 0 ] && mkdir -p -m 700 /run/dmdelta; then
+	recovered recover-2-2-3
+	exec 7>/run/dmdelta/recover-77:77
+	flock 7
+	run 8 FAKE_DEVNO=77:77 recover disk --from 2 --to 2 && says 'disk: another recovery is at work; nothing was changed' &&
+		! grep -qE 'rollback|checkpoint|note' "$FAKE/log"
+	result $? "no recovery while another one is at work"
+	run 8 FAKE_DEVNO=77:77 undo disk && says 'disk: another recovery is at work' && ! grep -qE 'rollback|checkpoint' "$FAKE/log"
+	result $? "nor its undo"
+	exec 7>&-
+	rm -f /run/dmdelta/recover-77:77
+fi
 
 # --- replay ----------------------------------------------------------------------
 

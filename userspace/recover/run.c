@@ -2,10 +2,15 @@
 /*
  * run.c - a three-way merge of files on a live device.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "changes.h"
@@ -43,6 +48,41 @@ struct work {
 	size_t nr;
 	bool tty;
 };
+
+/* --- one at a time --------------------------------------------------------------- */
+
+/* Not /run/lock: there, anybody could hold our lock. */
+#define LOCK_DIR	"/run/dmdelta"
+
+/* The kernel lets go of it, however we end. */
+int run_lock(const char *device)
+{
+	static int lock = -1;
+	struct device_status status;
+	char path[64];
+	int code;
+
+	if (lock >= 0)
+		return DR_EXIT_OK;
+	code = device_status(device, &status);
+	if (code)
+		return code;
+	mkdir(LOCK_DIR, 0700);
+	snprintf(path, sizeof(path), LOCK_DIR "/recover-%u:%u",
+		 major(status.info.devno), minor(status.info.devno));
+	lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lock < 0)
+		return fail_errno(path, "open", -errno);
+	if (!flock(lock, LOCK_EX | LOCK_NB))
+		return DR_EXIT_OK;
+	code = errno == EWOULDBLOCK ?
+	       fail(DR_EXIT_OPERATIONAL, device, "wait for it",
+		    "another recovery is at work; nothing was changed") :
+	       fail_errno(path, "lock", -errno);
+	close(lock);
+	lock = -1;
+	return code;
+}
 
 /* --- labels -------------------------------------------------------------------- */
 
@@ -414,9 +454,9 @@ static int apply_all(struct work *w)
 	 * signal that stopped us shall not stop this.
 	 */
 	hold_signals();
-	if (goes_on || was_done(w))
+	if ((goes_on && !code) || was_done(w))
 		sealed = seal_after(run);
-	if (!sealed)
+	if (!sealed && (!goes_on || run->after))
 		end(run);
 	release_signals();
 	return code ? code : sealed;
@@ -561,8 +601,10 @@ static void print(const struct work *w)
 int run_files(struct run *run)
 {
 	struct work w = { .run = run, .tty = isatty(STDERR_FILENO) };
-	int code = live_open(run->device, !run->dry_run, &w.live);
+	int code = run_lock(run->device);
 
+	if (!code)
+		code = live_open(run->device, !run->dry_run, &w.live);
 	if (!code)
 		code = seal_before(run);
 	if (!code)

@@ -44,6 +44,14 @@ struct run {
 #define RUN_RECOVER	"recover"
 #define RUN_UNDO	"undo"
 
+/*
+ * Only one at a time on a device, rehearsals included: each would take what
+ * the other does for the work of somebody else. Held until we end; run_files()
+ * takes it, a caller may do so before, to look at what cannot change then.
+ * Return: exit code, has said why.
+ */
+int run_lock(const char *device);
+
 /* Prints its tables and totals. Return: exit code, has said why. */
 int run_files(struct run *run);
 
