@@ -12,7 +12,7 @@
  * leaves an epoch of the same kind. Otherwise nothing can be lost by a
  * rollback to the checkpoint, which is exact. One that was interrupted has no
  * epoch of its own yet (recover/begun.h): all that was written since counts as
- * its work, and must be meant.
+ * its work, also when it went on later, and must be meant.
  */
 #include <stdio.h>
 #include <string.h>
@@ -37,9 +37,12 @@ static const struct out_column columns[] = {
 /* What is to be undone */
 struct last {
 	uint32_t id, back;	/* the epoch it made, the state before */
+	uint32_t first;		/* of a recovery of files, above that */
 	char how[16];
 	bool files;		/* a recovery of files ... */
-	bool interrupted;	/* ... that never came to its end */
+	bool interrupted;	/* ... that was, whether it went on or not */
+	bool ended;		/* it went on, and came to its end */
+	uint64_t taken;		/* blocks in all of its epochs */
 	bool dropped;		/* the state before is gone */
 	uint64_t blocks;	/* written since */
 };
@@ -50,6 +53,27 @@ static bool made_by_switch(const struct epoch *e)
 			       epoch_is(e->how, DR_HOW_REPLAY));
 }
 
+/* Is what led to @e a recovery of files, interrupted or not? */
+static bool made_by_files(const char *name, const struct epochs *epochs,
+			  const struct epoch *e, struct last *last)
+{
+	const struct epoch *first = run_first(epochs, e);
+
+	last->ended = first;
+	if (!first)
+		first = begun_in(name, epochs, e);
+	if (!first)
+		return false;
+	last->files = true;
+	last->interrupted = !last->ended ||
+			    begun_at(name, epochs, first->parent);
+	last->first = first->id;
+	last->back = first->parent;
+	for (; e && e->id >= first->id; e = epochs_parent(epochs, e))
+		last->taken += e->nr_blocks;
+	return true;
+}
+
 /*
  * The newest recovery in the head's lineage; blocks written since. A replay
  * is recorded with the head that it opened, above the epoch that it made:
@@ -58,20 +82,18 @@ static bool made_by_switch(const struct epoch *e)
  */
 static const struct epoch *find_last(const char *name,
 				     const struct epochs *epochs,
-				     uint64_t head_blocks, struct last *last)
+				     struct last *last)
 {
 	const struct epoch *e = epochs_head(epochs);
 
-	last->blocks = head_blocks;
 	for (; e; e = epochs_parent(epochs, e)) {
-		last->interrupted = begun_in(name, epochs, e);
-		last->files = last->interrupted || run_made(e);
-		if (last->files)
+		if (made_by_files(name, epochs, e, last))
 			return e;
-		if (!epoch_is(e->state, DR_STATE_HEAD))
-			last->blocks += e->nr_blocks;
-		if (made_by_switch(e))
+		last->blocks += e->nr_blocks;
+		if (made_by_switch(e)) {
+			last->back = e->prev;
 			return e;
+		}
 	}
 	return NULL;
 }
@@ -89,10 +111,10 @@ static int look(const char *name, struct device_status *status,
 		code = epochs_load(name, &epochs);
 	if (code)
 		return code;
-	e = find_last(name, &epochs, status->head_blocks, last);
+	epochs_count_head(&epochs, status->head_blocks);
+	e = find_last(name, &epochs, last);
 	if (e) {
 		last->id = e->id;
-		last->back = last->files ? e->parent : e->prev;
 		snprintf(last->how, sizeof(last->how), "%s",
 			 last->files ? RUN_RECOVER : e->how);
 		back = epochs_find(&epochs, last->back);
@@ -126,16 +148,20 @@ static int check_files(const char *name, const struct last *last, bool force)
 		code = fail(DR_EXIT_OPERATIONAL, name, "try again",
 			    "another recovery came in between; nothing was changed");
 	if (!code && last->interrupted && !force)
-		code = fail(DR_EXIT_UNCORRECTED, name,
+		code = fail(DR_EXIT_UNCORRECTED, name, last->ended ?
+			    "--force takes all of that back" :
 			    "run the same recover again to finish it first; --force takes all of that back",
-			    "a recovery was interrupted: what else was written in epoch %u counts as its work",
-			    last->id);
+			    "a recovery was interrupted: all that was written from epoch %u to %u, %llu blocks, counts as its work",
+			    last->first, last->id,
+			    (unsigned long long)last->taken);
 	return code;
 }
 
 static int by_files(const char *name, struct last *last, bool force)
 {
-	struct run run = { .device = name, .word = RUN_UNDO };
+	struct run run = {
+		.device = name, .word = RUN_UNDO, .force = force,
+	};
 	struct device_status status;
 	int code = check_files(name, last, force);
 
@@ -148,7 +174,7 @@ static int by_files(const char *name, struct last *last, bool force)
 		code = check_files(name, last, force);
 	if (code)
 		return code;
-	run.from = last->id;
+	run.from = last->first;
 	run.to = last->id;
 	run.base = last->back;
 	return run_files(&run);

@@ -214,7 +214,7 @@ static const struct cmd_option owner_options[] = {
 
 static const struct cmd_option undo_options[] = {
 	{ .name = "force",
-	  .help = "leave behind what was written since a rollback or replay" },
+	  .help = "leave behind what was written since a rollback or replay; take back all that was written beside an interrupted recovery" },
 	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
 	END
 };
@@ -427,8 +427,9 @@ const struct cmd commands[] = {
 		"what was written since is left behind, with --force alone. A",
 		"recovery of files is taken back file by file while the device",
 		"is in use or when anything was written since, so that this",
-		"stays; else by a rollback. Exit status 4: something was",
-		"written since.",
+		"stays; else by a rollback. One that was interrupted is taken",
+		"back with all that was written since it began, with --force",
+		"alone. Exit status 4: something was written since.",
 	},
 	.args = { ARG_NAME },
 	.options = undo_options,

@@ -37,11 +37,11 @@ static int note_fail(const char *device, uint32_t epoch, const char *doing,
 	return message_fail(thing, doing, error);
 }
 
-static int not_understood(const char *device, const char *reply)
+static int not_understood(const char *device)
 {
 	return fail(DR_EXIT_OPERATIONAL, device,
 		    "use the tool that came with the module",
-		    "note: unexpected answer '%.40s'", reply);
+		    "note: unexpected answer");
 }
 
 /* --- writing ------------------------------------------------------------- */
@@ -160,33 +160,47 @@ static bool take_page(struct reading *r, char *reply)
 	return r->at == total;
 }
 
+/* Return: 0, a negative errno, or 1 for what is not understood */
+static int read_pages(const char *device, uint32_t epoch, struct reading *r)
+{
+	char *reply;
+	int ret = 0;
+
+	while (!ret && r->at < r->total) {
+		if (cancelled())
+			return -ECANCELED;
+		ret = mapper_message(device, &reply, DR_MSG_NOTE " "
+				     DR_WORD_GET " %u %" PRIu64, epoch, r->at);
+		if (ret)
+			return ret;
+		ret = !take_page(r, reply);
+		free(reply);
+	}
+	return ret;
+}
+
 int note_get(const char *device, uint32_t epoch, char **text)
 {
 	struct reading r = { .total = 1 };
-	int code = DR_EXIT_OK, ret;
-	char *reply;
+	int ret = read_pages(device, epoch, &r);
 
-	*text = NULL;
-	while (!code && r.at < r.total) {
-		if (cancelled()) {
-			code = fail_cancelled(device);
-			break;
-		}
-		ret = mapper_message(device, &reply, DR_MSG_NOTE " "
-				     DR_WORD_GET " %u %" PRIu64, epoch, r.at);
-		if (ret == -ENODATA && !r.text)
-			return DR_EXIT_OK;
-		if (ret) {
-			code = note_fail(device, epoch, "note", ret);
-			break;
-		}
-		if (!take_page(&r, reply))
-			code = not_understood(device, reply);
-		free(reply);
-	}
-	if (code)
+	*text = ret ? NULL : r.text;
+	if (ret)
 		free(r.text);
-	else
-		*text = r.text;
-	return code;
+	if (!ret || (ret == -ENODATA && !r.at))
+		return DR_EXIT_OK;
+	if (ret == -ECANCELED)
+		return fail_cancelled(device);
+	return ret > 0 ? not_understood(device) :
+	       note_fail(device, epoch, "note", ret);
+}
+
+char *note_look(const char *device, uint32_t epoch)
+{
+	struct reading r = { .total = 1 };
+
+	if (!read_pages(device, epoch, &r))
+		return r.text;
+	free(r.text);
+	return NULL;
 }

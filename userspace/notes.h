@@ -28,4 +28,7 @@ int note_set(const char *device, uint32_t epoch, const char *text);
  */
 int note_get(const char *device, uint32_t epoch, char **text);
 
+/* The same, without a word: NULL also when it cannot be read. */
+char *note_look(const char *device, uint32_t epoch);
+
 #endif

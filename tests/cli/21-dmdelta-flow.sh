@@ -156,13 +156,25 @@ begun() {
 }
 recovered -
 begun 3 3
-run 4 undo disk && says 'disk: a recovery was interrupted: .* epoch 4 counts as its work; run the same recover again' &&
+run 4 undo disk && says 'disk: a recovery was interrupted: .* from epoch 4 to 5, 12 blocks, counts as its work; run the same recover again' &&
 	! grep -qE 'rollback|checkpoint' "$FAKE/log"
 result $? "undo of a recovery of files that was interrupted: not without --force"
 recovered recover-2-2-3
 begun 3 3
+run 4 undo disk && says 'interrupted: .* from epoch 4 to 4, 7 blocks, counts as its work; --force takes' &&
+	! grep -qE 'rollback|checkpoint' "$FAKE/log"
+result $? "... nor of one that went on, and came to its end"
+recovered -
+begun 2 2
+run 4 undo disk && says 'interrupted: .* from epoch 3 to 5, 13 blocks, counts'
+result $? "... nor of one that others made checkpoints in"
+recovered recover-2-2-3
+begun 2 2
 run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9" undo disk && grep -qx 'rollback 3' "$FAKE/log"
-result $? "... nor is one with a label interrupted"
+result $? "one that was begun anew is not interrupted"
+recovered recover-2-2-2
+run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9" undo disk && grep -qx 'rollback 2' "$FAKE/log"
+result $? "a recovery that others made a checkpoint in"
 for note in '2' 'junk' '{"format":"dmdelta-recipe"}' '[]' '{"format":"dmdelta-recipe","mode":"files","epochs":[3]}'; do
 	recovered -
 	begun 3 2
@@ -170,9 +182,13 @@ for note in '2' 'junk' '{"format":"dmdelta-recipe"}' '[]' '{"format":"dmdelta-re
 	run 8 undo disk && says 'no rollback or replay led to the head' && ! says 'note'
 	result $? "another note is none of an interrupted recovery: $note"
 done
-recovered recover-2-2-2
+recovered recover-2-2-4
 run 8 undo disk && says 'no rollback or replay led to the head'
-result $? "a label that names another parent is none of ours"
+result $? "a label that names no epoch below is none of ours"
+recovered recover-2-2-2
+sed -i '4s/.*/3 2 sealed 1700000120 - 1 rollback 1 crash/' "$FAKE/epochs"
+run 8 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9" undo disk && ! grep -q 'rollback 2' "$FAKE/log"
+result $? "nor is one with a rollback in between"
 recovered recover-2-2-3x
 run 8 undo disk && says 'no rollback or replay led to the head'
 result $? "nor is one with more behind it"

@@ -56,27 +56,55 @@ static bool is_begun(const char *note, uint32_t epoch)
 	return is;
 }
 
-/* The note of @e's parent if it is one of ours, allocated */
-static char *note_below(const char *device, const struct epochs *epochs,
-			const struct epoch *e)
+/* The note of @id if it is that of a recovery that began there, allocated */
+static char *note_at(const char *device, const struct epochs *epochs,
+		     uint32_t id)
 {
-	const struct epoch *parent = e ? epochs_parent(epochs, e) : NULL;
-	char *note = NULL;
+	const struct epoch *e = epochs_find(epochs, id);
+	char *note;
 
-	if (!parent || !parent->note_bytes || e->has_prev || run_made(e) ||
-	    epoch_is(parent->state, DR_STATE_DROPPED) ||
-	    note_get(device, parent->id, &note) || !note)
+	if (!e || !e->note_bytes || epoch_is(e->state, DR_STATE_DROPPED))
 		return NULL;
-	if (is_begun(note, parent->id))
+	note = note_look(device, id);
+	if (note && is_begun(note, id))
 		return note;
 	free(note);
 	return NULL;
 }
 
-bool begun_in(const char *device, const struct epochs *epochs,
-	      const struct epoch *e)
+/*
+ * Checkpoints may have been made while it was at work, or since. The note,
+ * allocated; @first gets the first epoch above the one that has it.
+ */
+static char *note_below(const char *device, const struct epochs *epochs,
+			const struct epoch *e, const struct epoch **first)
 {
-	char *note = note_below(device, epochs, e);
+	const struct epoch *parent;
+	char *note = NULL;
+
+	for (; e && !e->has_prev && !run_first(epochs, e); e = parent) {
+		parent = epochs_parent(epochs, e);
+		note = parent ? note_at(device, epochs, parent->id) : NULL;
+		*first = e;
+		if (note)
+			break;
+	}
+	return note;
+}
+
+const struct epoch *begun_in(const char *device, const struct epochs *epochs,
+			     const struct epoch *e)
+{
+	const struct epoch *first;
+	char *note = note_below(device, epochs, e, &first);
+
+	free(note);
+	return note ? first : NULL;
+}
+
+bool begun_at(const char *device, const struct epochs *epochs, uint32_t id)
+{
+	char *note = note_at(device, epochs, id);
 
 	free(note);
 	return note;
@@ -101,7 +129,7 @@ static bool same_recipe(const struct recipe *r, uint32_t before,
 int begun_by(const char *device, const struct recipe *r, uint32_t *before,
 	     bool *found)
 {
-	const struct epoch *head;
+	const struct epoch *first;
 	struct epochs epochs;
 	char *note;
 	int code = epochs_load(device, &epochs);
@@ -109,10 +137,9 @@ int begun_by(const char *device, const struct recipe *r, uint32_t *before,
 	*found = false;
 	if (code)
 		return code;
-	head = epochs_head(&epochs);
-	note = note_below(device, &epochs, head);
+	note = note_below(device, &epochs, epochs_head(&epochs), &first);
 	if (note) {
-		*before = head->parent;
+		*before = first->parent;
 		*found = same_recipe(r, *before, note);
 	}
 	free(note);

@@ -6,6 +6,8 @@
  * recipe as its note, with that very checkpoint as "now". At the end the epoch
  * that was made gets label and note (run.h), and this one goes. So a note of
  * this kind below an epoch without such a label: killed, or the power failed.
+ * One that goes on after that leaves this note where it is: what was written
+ * in between is in its epochs, too, and undo must know.
  */
 #ifndef DR_BEGUN_H
 #define DR_BEGUN_H
@@ -21,14 +23,21 @@ struct recipe;
 char *begun_text(struct recipe *r, uint32_t epoch);
 
 /*
- * Is there an interrupted recovery in @e: a child of such a checkpoint, and not
- * what a recovery, rollback or replay has made?
+ * Is there an interrupted recovery in @e or, with nothing but checkpoints in
+ * between, below it? Return: the first epoch above the checkpoint that it
+ * started from, or NULL.
  */
-bool begun_in(const char *device, const struct epochs *epochs,
-	      const struct epoch *e);
+const struct epoch *begun_in(const char *device, const struct epochs *epochs,
+			     const struct epoch *e);
+
+/*
+ * Has checkpoint @id such a note? That it started from there, was interrupted
+ * and then came to its end.
+ */
+bool begun_at(const char *device, const struct epochs *epochs, uint32_t id);
 
 /**
- * begun_by() - is the open head that of @r itself, to be continued?
+ * begun_by() - is there one below the head, that of @r itself?
  * @before: the checkpoint that it started from
  *
  * Return: exit code, has said why.

@@ -86,18 +86,43 @@ int run_lock(const char *device)
 
 /* --- labels -------------------------------------------------------------------- */
 
-bool run_made(const struct epoch *e)
+static bool read_label(const struct epoch *e, unsigned int *before)
 {
-	unsigned int from, to, before;
 	char word[16], again[DR_LABEL_MAX + 1];
+	unsigned int from, to;
 
 	if (sscanf(e->label, "%15[a-z]-%u-%u-%u", word, &from, &to,
-		   &before) != 4 ||
+		   before) != 4 ||
 	    (strcmp(word, RUN_RECOVER) && strcmp(word, RUN_UNDO)))
 		return false;
-	snprintf(again, sizeof(again), "%s-%u-%u-%u", word, from, to, before);
+	snprintf(again, sizeof(again), "%s-%u-%u-%u", word, from, to, *before);
 	return !strcmp(again, e->label) && e->has_parent &&
-	       e->parent == before;
+	       e->parent >= *before;
+}
+
+bool run_made(const struct epoch *e)
+{
+	unsigned int before;
+
+	return read_label(e, &before);
+}
+
+const struct epoch *run_first(const struct epochs *epochs,
+			      const struct epoch *e)
+{
+	unsigned int before;
+
+	if (!read_label(e, &before))
+		return NULL;
+	while (e->parent != before) {
+		if (e->has_prev)
+			return NULL;
+		e = epochs_parent(epochs, e);
+		if (!e || e->has_prev || !e->has_parent || run_made(e) ||
+		    e->parent < before)
+			return NULL;
+	}
+	return e;
 }
 
 /* --- checkpoints ------------------------------------------------------------------ */
@@ -125,6 +150,23 @@ static int seal(struct run *run, const char *label, bool skip_empty,
 	return DR_EXIT_OK;
 }
 
+/*
+ * What was interrupted, and whatever was written since, counts as one: undo
+ * takes all of it back. So the state just before it goes on gets an epoch.
+ */
+static int seal_between(struct run *run)
+{
+	uint32_t epoch;
+	int code = seal(run, NULL, true, &epoch);
+
+	if (code)
+		return code;
+	run->resumed = epoch != run->before;
+	warn(run->device, "this recovery was interrupted after epoch %u: it goes on; epoch %u is the state in between",
+	     run->before, epoch);
+	return DR_EXIT_OK;
+}
+
 /* The same one that was interrupted goes on from where it had started. */
 static int seal_before(struct run *run)
 {
@@ -134,8 +176,7 @@ static int seal_before(struct run *run)
 		code = begun_by(run->device, run->recipe, &run->before,
 				&run->begun);
 	if (!code && run->begun)
-		warn(run->device, "this recovery was interrupted after epoch %u: it goes on",
-		     run->before);
+		code = seal_between(run);
 	else if (!code)
 		code = seal(run, NULL, true, &run->before);
 	/* --to head, and nothing was written to it */
@@ -162,35 +203,53 @@ static void keep_recipe(struct run *run, uint32_t epoch)
 }
 
 /*
- * From now on things are changed. A checkpoint that has a note, as the one that
- * another recovery has left, keeps it: then a new one is made.
+ * Does the head stand right on the checkpoint, and on nothing else? Others may
+ * have sealed it while we were planning. A checkpoint that has a note, as the
+ * one that another recovery has left, keeps it.
  */
+static int stands(const struct run *run, bool *does)
+{
+	const struct epoch *head, *before;
+	struct epochs epochs;
+	int code = epochs_load(run->device, &epochs);
+
+	if (code)
+		return code;
+	head = epochs_head(&epochs);
+	before = epochs_find(&epochs, run->before);
+	*does = head && before && !head->has_prev &&
+		head->parent == before->id && !before->note_bytes;
+	epochs_free(&epochs);
+	return DR_EXIT_OK;
+}
+
+/* From now on things are changed. */
 static int begin(struct run *run)
 {
-	const struct epoch *before;
-	struct epochs epochs;
+	bool does;
 	int code;
 
-	if (!run->recipe || run->begun)
+	if (run->begun)
 		return DR_EXIT_OK;
-	code = epochs_load(run->device, &epochs);
-	if (code)
-		return code;
-	before = epochs_find(&epochs, run->before);
-	if (before && before->note_bytes)
+	code = stands(run, &does);
+	if (!code && !does)
 		code = seal(run, NULL, false, &run->before);
-	epochs_free(&epochs);
 	if (code)
 		return code;
-	keep_recipe(run, run->before);
+	if (run->recipe)
+		keep_recipe(run, run->before);
 	run->begun = true;
 	return DR_EXIT_OK;
 }
 
-/* It has come to its end: label and note of the next epoch tell of it. */
+/*
+ * It has come to its end: label and note of the next epoch tell of it. What
+ * goes on after an interruption leaves its note, for undo (begun.h).
+ */
 static void end(struct run *run)
 {
-	if (run->begun && note_set(run->device, run->before, ""))
+	if (run->recipe && run->begun && !run->resumed &&
+	    note_set(run->device, run->before, ""))
 		warn(run->device, "epoch %u keeps its note of this",
 		     run->before);
 }

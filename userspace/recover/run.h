@@ -6,7 +6,8 @@
  *   1. The live file systems are opened (mounted for us alone if nobody has
  *      them), and a checkpoint is made: what undo returns to.
  *   2. base and bad are opened; for each volume a plan is made.
- *   3. The checkpoint gets a note (begun.h), and the plans are applied.
+ *   3. The checkpoint gets a note (begun.h), and the plans are applied. If
+ *      others have sealed the head by then, another one is made first.
  *   4. A second checkpoint seals what was done, with a label by which undo
  *      finds it (run_label_parse()) and the recipe as its note.
  *
@@ -38,7 +39,10 @@ struct run {
 	uint32_t before;	/* checkpoint that undo returns to */
 	uint32_t after;		/* what was done; 0: nothing was */
 	bool left;		/* something could not be looked at or done */
-	bool begun;		/* the checkpoint before has a note of it */
+	bool begun;		/* the checkpoint before has a note of it, if
+				 * there is a recipe
+				 */
+	bool resumed;		/* and something was written since then */
 };
 
 #define RUN_RECOVER	"recover"
@@ -57,8 +61,15 @@ int run_files(struct run *run);
 
 /*
  * Was @e made by run_files()? "recover-<from>-<to>-<before>", where <before>
- * is its parent: a label that somebody gave by hand is no proof of its own.
+ * is its parent or came earlier: for pictures, by the label alone.
  */
 bool run_made(const struct epoch *e);
+
+/*
+ * The same, sure: from <before> to @e nothing but checkpoints were made, ours
+ * or by others. Return: the first epoch above <before>, or NULL.
+ */
+const struct epoch *run_first(const struct epochs *epochs,
+			      const struct epoch *e);
 
 #endif
