@@ -187,7 +187,7 @@ run 8 undo disk && says 'no rollback or replay led to the head'
 result $? "a label that names no epoch below is none of ours"
 recovered recover-2-2-2
 sed -i '4s/.*/3 2 sealed 1700000120 - 1 rollback 1 crash/' "$FAKE/epochs"
-run 8 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9" undo disk && ! grep -q 'rollback 2' "$FAKE/log"
+run 4 undo disk && says 'disk: 13 blocks were written since'
 result $? "nor is one with a rollback in between"
 recovered recover-2-2-3x
 run 8 undo disk && says 'no rollback or replay led to the head'

@@ -2,6 +2,7 @@
 /*
  * begun.c - notes of recoveries that have not ended.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,39 +111,165 @@ bool begun_at(const char *device, const struct epochs *epochs, uint32_t id)
 	return note;
 }
 
-/* The end of the damage may be the head: by now that is another epoch. */
-static bool same_recipe(const struct recipe *r, uint32_t before,
-			const char *note)
+/* --- is it the same? ------------------------------------------------------- */
+
+static bool same_member(struct json_object *a, struct json_object *b,
+			const char *key)
 {
-	struct recipe again = *r;
-	char *text;
+	struct json_object *x, *y;
+
+	return json_object_object_get_ex(a, key, &x) &&
+	       json_object_object_get_ex(b, key, &y) &&
+	       json_object_equal(x, y);
+}
+
+/* What is taken back, and of what: all else says how. */
+static bool same_recipe(const struct recipe *r, struct json_object *note)
+{
+	struct json_object *json = recipe_json(r), *a, *b;
 	bool same;
 
-	if (again.to > before)
-		again.to = before;
-	text = begun_text(&again, before);
-	same = text && !strcmp(text, note);
-	free(text);
+	same = json && same_member(json, note, "select") &&
+	       json_object_object_get_ex(json, "epochs", &a) &&
+	       json_object_object_get_ex(note, "epochs", &b) &&
+	       same_member(a, b, "from") && same_member(a, b, "to") &&
+	       same_member(a, b, "base");
+	json_object_put(json);
 	return same;
 }
 
-int begun_by(const char *device, const struct recipe *r, uint32_t *before,
-	     bool *found)
+/* For a shell; what ls would have in quotes is in quotes. */
+static void put_word(FILE *f, const char *word)
 {
-	const struct epoch *first;
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789_-./,:@+=%";
+
+	if (*word && !word[strspn(word, plain)]) {
+		fprintf(f, " %s", word);
+		return;
+	}
+	fputs(" '", f);
+	for (; *word; word++) {
+		if (*word == '\'')
+			fputs("'\\''", f);
+		else
+			fputc(*word, f);
+	}
+	fputc('\'', f);
+}
+
+static void put_options(FILE *f, struct json_object *o, const char *key,
+			const char *option)
+{
+	struct json_object *value;
+	size_t i;
+
+	if (!json_object_object_get_ex(o, key, &value))
+		return;
+	if (!json_object_is_type(value, json_type_array)) {
+		fprintf(f, " %s", option);
+		put_word(f, json_object_get_string(value));
+		return;
+	}
+	for (i = 0; i < json_object_array_length(value); i++) {
+		fprintf(f, " %s", option);
+		put_word(f, json_object_get_string(
+			 json_object_array_get_idx(value, i)));
+	}
+}
+
+static void put_time(FILE *f, struct json_object *o, const char *key,
+		     const char *option)
+{
+	struct json_object *value;
+
+	if (json_object_object_get_ex(o, key, &value))
+		fprintf(f, " %s @%s", option, json_object_get_string(value));
+}
+
+static char *command_of(const char *device, struct json_object *json)
+{
+	struct json_object *epochs, *select;
+	size_t size;
+	char *text = NULL;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	fputs("dmdelta recover", f);
+	put_word(f, device);
+	if (json_object_object_get_ex(json, "epochs", &epochs)) {
+		put_options(f, epochs, "from", "--from");
+		put_options(f, epochs, "to", "--to");
+	}
+	if (json_object_object_get_ex(json, "select", &select)) {
+		put_options(f, select, "path", "--path");
+		put_options(f, select, "not_path", "--not-path");
+		put_options(f, select, "uid", "--uid");
+		put_time(f, select, "newer", "--newer");
+		put_time(f, select, "older", "--older");
+	}
+	if (!fclose(f))
+		return text;
+	free(text);
+	return NULL;
+}
+
+char *begun_command(const char *device, const struct recipe *r)
+{
+	struct json_object *json = recipe_json(r);
+	char *command = json ? command_of(device, json) : NULL;
+
+	json_object_put(json);
+	return command;
+}
+
+/* Return: exit code, has said why */
+static int refuse(const char *device, uint32_t before,
+		  struct json_object *note)
+{
+	char *command = command_of(device, note), *remedy = NULL;
+	int code;
+
+	if (command && asprintf(&remedy, "'%s' finishes it; --force leaves it so and begins anew",
+				command) < 0)
+		remedy = NULL;
+	code = fail(DR_EXIT_UNCORRECTED, device, remedy,
+		    "another recovery was interrupted after epoch %u; nothing was changed",
+		    before);
+	free(remedy);
+	free(command);
+	return code;
+}
+
+int begun_by(const char *device, const struct recipe *r, bool force,
+	     uint32_t *before, bool *found)
+{
+	const struct epoch *first, *head;
+	struct recipe again = *r;
+	struct json_object *note;
 	struct epochs epochs;
-	char *note;
+	char *text;
 	int code = epochs_load(device, &epochs);
 
 	*found = false;
 	if (code)
 		return code;
-	note = note_below(device, &epochs, epochs_head(&epochs), &first);
-	if (note) {
+	head = epochs_head(&epochs);
+	text = note_below(device, &epochs, head, &first);
+	if (text) {
 		*before = first->parent;
-		*found = same_recipe(r, *before, note);
+		/* --to head: by now that is another epoch. */
+		if (again.to == head->id)
+			again.to = *before;
+		note = json_tokener_parse(text);
+		*found = same_recipe(&again, note);
+		if (!*found && !force)
+			code = refuse(device, *before, note);
+		json_object_put(note);
 	}
-	free(note);
+	free(text);
 	epochs_free(&epochs);
-	return DR_EXIT_OK;
+	return code;
 }

@@ -39,10 +39,15 @@ bool begun_at(const char *device, const struct epochs *epochs, uint32_t id);
 /**
  * begun_by() - is there one below the head, that of @r itself?
  * @before: the checkpoint that it started from
+ * @found: yes, and it is to be continued: epochs and selectors are the same
  *
+ * One of another recipe is refused, without @force.
  * Return: exit code, has said why.
  */
-int begun_by(const char *device, const struct recipe *r, uint32_t *before,
-	     bool *found);
+int begun_by(const char *device, const struct recipe *r, bool force,
+	     uint32_t *before, bool *found);
+
+/* What a shell takes to do the same again, with numbers; allocated or NULL */
+char *begun_command(const char *device, const struct recipe *r);
 
 #endif

@@ -528,22 +528,27 @@ static void applier_free(struct applier *a)
 static int say_end(const struct applier *a, const char *now_dir, int ret,
 		   size_t nr_done)
 {
-	const char *again = "run it again to go on";
+	bool full = ret == -ENOSPC || ret == -EDQUOT;
+	char *remedy = NULL;
+	int code;
 
+	if (!ret)
+		return a->result->nr_failed ? DR_EXIT_UNCORRECTED : DR_EXIT_OK;
+	if (asprintf(&remedy, "%s%s%s%s goes on", full ?
+		     "free some space there, or on the delta ('dmdelta status'), and " : "",
+		     a->o->again ? "'" : "", a->o->again ?: "running it again",
+		     a->o->again ? "'" : "") < 0)
+		remedy = NULL;
 	if (ret == -ECANCELED)
-		return fail(DR_EXIT_CANCELLED, now_dir, again,
+		code = fail(DR_EXIT_CANCELLED, now_dir, remedy,
 			    "stopped by a signal; %zu of %zu paths are done, the others untouched",
 			    nr_done, a->plan->nr);
-	if (ret == -ENOSPC || ret == -EDQUOT)
-		return fail(DR_EXIT_OPERATIONAL, now_dir,
-			    "free some space there, or on the delta ('dmdelta status'), and run it again",
+	else
+		code = fail(DR_EXIT_OPERATIONAL, now_dir, remedy,
 			    "%s; %zu of %zu paths are done, the others untouched",
 			    strerror(-ret), nr_done, a->plan->nr);
-	if (ret)
-		return fail(DR_EXIT_OPERATIONAL, now_dir, again,
-			    "%s; %zu of %zu paths are done, the others untouched",
-			    strerror(-ret), nr_done, a->plan->nr);
-	return a->result->nr_failed ? DR_EXIT_UNCORRECTED : DR_EXIT_OK;
+	free(remedy);
+	return code;
 }
 
 int files_plan_apply(struct files_plan *plan, const char *base_dir,

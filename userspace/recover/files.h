@@ -141,6 +141,7 @@ struct files_apply_options {
 	bool beside;		/* put base's copy beside what is mixed */
 	bool force;		/* even if there seems to be no room for it */
 	const char *quarantine;	/* folder; NULL: in the root of now */
+	const char *again;	/* command that goes on, for messages; or NULL */
 	/* An item is through; may be NULL */
 	void (*each)(const struct files_plan *plan, size_t nr_done, void *arg);
 	void *arg;

@@ -167,14 +167,32 @@ static int seal_between(struct run *run)
 	return DR_EXIT_OK;
 }
 
+/* Without its note, nobody could tell that it was interrupted. */
+static int check_note(struct run *run)
+{
+	char *text;
+	int code = DR_EXIT_OK;
+
+	if (!run->recipe || run->dry_run)
+		return DR_EXIT_OK;
+	text = begun_text(run->recipe, run->recipe->to);
+	if (!text)
+		code = fail(DR_EXIT_OPERATIONAL, run->device,
+			    "select fewer paths: by folders, or by patterns",
+			    "the recipe is longer than a note may be, %u bytes; nothing was changed",
+			    DR_NOTE_MAX);
+	free(text);
+	return code;
+}
+
 /* The same one that was interrupted goes on from where it had started. */
 static int seal_before(struct run *run)
 {
-	int code = DR_EXIT_OK;
+	int code = check_note(run);
 
-	if (run->recipe && !run->dry_run)
-		code = begun_by(run->device, run->recipe, &run->before,
-				&run->begun);
+	if (!code && run->recipe && !run->dry_run)
+		code = begun_by(run->device, run->recipe, run->force,
+				&run->before, &run->begun);
 	if (!code && run->begun)
 		code = seal_between(run);
 	else if (!code)
@@ -489,6 +507,7 @@ static int apply_all(struct work *w)
 		.quarantine = run->quarantine, .each = progress, .arg = w,
 	};
 	bool goes_on = run->begun;
+	char *again = NULL;
 	int code = DR_EXIT_OK, sealed = DR_EXIT_OK;
 	size_t i;
 
@@ -501,6 +520,9 @@ static int apply_all(struct work *w)
 		code = begin(run);
 		if (code)
 			break;
+		if (run->recipe && !again)
+			again = begun_command(run->device, run->recipe);
+		o.again = again;
 		code = files_plan_apply(&part->plan, part->base->dir,
 					part->live->dir, &o, &part->result);
 		if (code == DR_EXIT_UNCORRECTED) {
@@ -508,6 +530,7 @@ static int apply_all(struct work *w)
 			code = DR_EXIT_OK;
 		}
 	}
+	free(again);
 	/*
 	 * Also what was done before an error must be easy to take back; the
 	 * signal that stopped us shall not stop this.
@@ -632,7 +655,7 @@ static const struct out_column run_columns[] = {
 	{ "epoch", "state after this", OUT_NUMBER, OUT_BOTH },
 };
 
-static void print(const struct work *w)
+static void print(const struct work *w, int code)
 {
 	const struct run *run = w->run;
 	size_t i;
@@ -653,7 +676,7 @@ static void print(const struct work *w)
 				"" : "/", w->part[i].result.quarantine);
 	if (run->after)
 		out_say("'dmdelta undo %s' takes it back.", run->device);
-	else if (!run->dry_run)
+	else if (!run->dry_run && !code)
 		out_say("Nothing was to be done.");
 }
 
@@ -679,7 +702,7 @@ int run_files(struct run *run)
 	if (!code && !run->dry_run)
 		code = apply_all(&w);
 	if (w.nr && w.part[w.nr - 1].planned)
-		print(&w);
+		print(&w, code);
 	if (!code && run->left)
 		code = DR_EXIT_UNCORRECTED;
 	work_close(&w);

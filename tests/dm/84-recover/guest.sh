@@ -209,7 +209,10 @@ mine=$(tree /mnt/t)
 killed renameat2 3
 ok "... something is left to do" grep -q spoilt -r /mnt/t/docs
 refuses 4 'a recovery was interrupted' undo v
-json_of 0 recover v --from "$spoilt" --to "$spoilt"
+refuses 4 "'dmdelta recover v --from $spoilt --to $spoilt' finishes it; --force leaves it so" \
+	recover v --from bad --to bad
+"$DMDELTA" checkpoint v >/dev/null # by somebody else
+json_of 0 recover v --from "$spoilt" --to "$spoilt" --force
 ok "the next run goes on" grep -q 'interrupted after epoch .*: it goes on' err
 not_ok "... and does it" grep -q spoilt -r /mnt/t/docs
 is "$(find /mnt/t -name '.dmdelta-tmp*')" "" "... and leaves nothing"
