@@ -124,11 +124,17 @@ int dr_super_read(const struct dr_env *env, struct dr_disk_super *sb)
 }
 
 /* By way of a variable, since the kernel has a macro of that name. */
-static int write_durably(const struct dr_env *env, u64 block, const void *buf)
+static int call_barrier(const struct dr_env *env, u64 block, u32 nr,
+			const void *buf)
 {
 	int (*fn)(void *ctx, u64 block, u32 nr, const void *buf) = env->barrier;
 
-	return fn(env->ctx, block, 1, buf);
+	return fn(env->ctx, block, nr, buf);
+}
+
+static int write_durably(const struct dr_env *env, u64 block, const void *buf)
+{
+	return call_barrier(env, block, 1, buf);
 }
 
 /* Write the superblock of the next generation; all before it is durable. */
@@ -393,8 +399,16 @@ void dr_store_abort(struct dr_store *st)
 	 * A superblock whose write failed may count after the next power cut:
 	 * all that it leads to stays as it is, taken.
 	 */
-	if (!st->broken)
-		dr_txn_abort(&st->txn);
+	if (st->broken)
+		return;
+	/*
+	 * Nodes may still be on their way to blocks that are free after this.
+	 * Whoever gets one must not have it overwritten by a node that nobody
+	 * wants any more, whether or not that was written without an error.
+	 */
+	if (dr_txn_wrote(&st->txn))
+		call_barrier(&st->env, 0, 0, NULL);
+	dr_txn_abort(&st->txn);
 }
 
 /* Bring the records that changed into the tree of epochs */

@@ -181,6 +181,16 @@ static void set_pending(struct dr_txn *txn, u32 nr)
 	env->unlock(env->ctx);
 }
 
+bool dr_txn_wrote(const struct dr_txn *txn)
+{
+	u32 i;
+
+	for (i = txn->kept; i < txn->nr_log; i++)
+		if (txn->log[i].op == DR_TXN_TAKE)
+			return true;
+	return false;
+}
+
 void dr_txn_abort(struct dr_txn *txn)
 {
 	u32 i = txn->nr_log;

@@ -88,6 +88,9 @@ int dr_txn_give(struct dr_txn *txn, u64 block, u32 nr);
  */
 void dr_txn_settle(struct dr_txn *txn);
 
+/* Has it taken a block for a node, which may be on its way to the device? */
+bool dr_txn_wrote(const struct dr_txn *txn);
+/* No write of its nodes is on its way any more. */
 void dr_txn_abort(struct dr_txn *txn);
 /*
  * After the commit is durable and readers have left; env->lock not held.

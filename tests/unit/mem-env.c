@@ -90,7 +90,12 @@ static int write_blocks(struct mem_env *m, u64 block, u32 nr, const void *buf)
 
 static int mem_write_block(void *ctx, u64 block, const void *buf)
 {
-	return write_blocks(ctx, block, 1, buf);
+	struct mem_env *m = ctx;
+	int r = write_blocks(m, block, 1, buf);
+
+	if (!r)
+		m->flying[block] = 1;
+	return r;
 }
 
 static int mem_barrier(void *ctx, u64 block, u32 nr, const void *buf)
@@ -99,6 +104,7 @@ static int mem_barrier(void *ctx, u64 block, u32 nr, const void *buf)
 
 	may_sleep(m);
 	m->barriers++;
+	memset(m->flying, 0, m->nr_blocks);
 	return write_blocks(m, block, nr, buf);
 }
 
@@ -153,7 +159,9 @@ void mem_env_init(struct mem_env *m, u64 nr_blocks)
 	memset(m, 0, sizeof(*m));
 	m->nr_blocks = nr_blocks;
 	m->page = calloc(nr_blocks, sizeof(*m->page));
+	m->flying = calloc(nr_blocks, 1);
 	assert_non_null(m->page);
+	assert_non_null(m->flying);
 	assert_int_equal(dr_node_cache_init(&m->nodes, 1024), 0);
 	m->env = (struct dr_env){
 		.ctx = m, .enter = mem_enter, .leave = mem_leave,
@@ -172,6 +180,7 @@ void mem_env_exit(struct mem_env *m)
 	for (i = 0; i < m->nr_blocks; i++)
 		free(m->page[i]);
 	free(m->page);
+	free(m->flying);
 	dr_node_cache_exit(&m->nodes);
 	m->page = NULL;
 	m->nr_blocks = 0;
@@ -477,6 +486,13 @@ static void unlock(struct mem_store *s)
 	mem_unlock(&s->m);
 }
 
+/* A node that lands late would destroy the data of who has the slot now. */
+static void nothing_flies(const struct mem_store *s, u64 slot, u64 nr)
+{
+	for (; nr; nr--, slot++)
+		assert_false(s->m.flying[slot]);
+}
+
 u64 mem_write(struct mem_store *s, u64 block, u64 n)
 {
 	u64 slot = 0;
@@ -487,6 +503,8 @@ u64 mem_write(struct mem_store *s, u64 block, u64 n)
 		got = min_t(u64, n, 1024);
 		lock(s);
 		r = dr_store_begin_write(&s->st, &got, &slot);
+		if (!r)
+			nothing_flies(s, slot, (u64)got * s->st.slot_blocks);
 		if (!r)
 			dr_store_publish(&s->st, block, got, slot, s->st.head,
 					 0);

@@ -27,6 +27,7 @@ struct mem_env {
 	struct dr_node_cache nodes;
 	u64 nr_blocks;
 	u8 **page;		/* NULL: reads as zeroes */
+	u8 *flying;		/* write()n since the last barrier */
 	bool in_section;
 	bool in_lock;
 	u64 reads;

@@ -68,6 +68,15 @@ static struct before before(const struct dr_store *st)
 				st->space.pending, st->gen };
 }
 
+/* No block is free that a node may still be on its way to. */
+static void all_has_landed(const struct mem_store *m)
+{
+	u64 b;
+
+	for (b = 0; b < m->st.space.nr_blocks; b++)
+		assert_true(!m->m.flying[b] || dr_space_is_busy(&m->st.space, b));
+}
+
 static void nothing_changed(const struct dr_store *st, struct before b)
 {
 	assert_true(st->space.free == b.free);
@@ -109,6 +118,7 @@ static int step_with_little(struct mem_store *m, enum lack lack,
 		assert_int_equal(r, lack == ROOM ? -ENOSPC : -ENOMEM);
 		assert_true(little < 1000);
 		nothing_changed(&m->st, b);
+		all_has_landed(m);
 		++*failures;
 		if (again)
 			again();
