@@ -372,15 +372,11 @@ static int reclaim_pass(struct reclaim *rc)
 	return 0;
 }
 
-int dr_reclaim_step(struct dr_store *st)
+static int reclaim_some(struct dr_store *st)
 {
 	struct reclaim rc;
 	int r, more = 0;
 
-	if (!dr_reclaim_pending(st)) {
-		st->reclaim_wanted = false;
-		return 0;
-	}
 	dr_store_begin(st);
 	r = reclaim_init(&rc, st);
 	if (!r) {
@@ -399,4 +395,20 @@ int dr_reclaim_step(struct dr_store *st)
 	if (!more)
 		st->reclaim_wanted = false;
 	return more;
+}
+
+int dr_reclaim_step(struct dr_store *st)
+{
+	int r;
+
+	if (!dr_reclaim_pending(st)) {
+		st->reclaim_wanted = false;
+		return 0;
+	}
+	do
+		r = reclaim_some(st);
+	while (r == -ENOSPC && dr_txn_smaller(&st->txn));
+	if (r >= 0)
+		dr_txn_larger(&st->txn);
+	return r;
 }
