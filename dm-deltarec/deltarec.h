@@ -194,6 +194,7 @@ struct deltarec_store {
 	bool merge_wanted;			/* lock */
 	bool meta_busy;				/* lock: slots may become free */
 	bool reclaim_merged;			/* lock: since the last drop */
+	bool reclaim_again;			/* lock: after a merge */
 	bool stopping;				/* no mapped device, no work */
 	struct deltarec_replay_info replay;	/* lock */
 	struct deltarec_note note;

@@ -470,6 +470,8 @@ static int activate(struct deltarec_store *s)
 	new = deltarec_snap_alloc();
 	spin_lock_irq(&s->lock);
 	deltarec_snap_publish(s, new);
+	/* Nothing is in memory. */
+	s->reclaim_merged = true;
 	if (dr_reclaim_pending(&s->st))
 		s->st.reclaim_wanted = true;
 	spin_unlock_irq(&s->lock);

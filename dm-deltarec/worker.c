@@ -182,7 +182,6 @@ static int commit_epochs(struct deltarec_store *s)
 		return r;
 	}
 	deltarec_committed(s, true);
-	succeeded(s, &s->merge_stall);
 	return 1;
 }
 
@@ -198,13 +197,13 @@ static int merge_frozen(struct deltarec_store *s)
 		}
 		deltarec_committed(s, !r);
 	} while (r);
-	succeeded(s, &s->merge_stall);
 	return 1;
 }
 
 int deltarec_merge(struct deltarec_store *s)
 {
 	int r, left = 0;
+	bool again;
 
 	lockdep_assert_held(&s->meta);
 	if (s->mode != DELTAREC_RW)
@@ -216,6 +215,17 @@ int deltarec_merge(struct deltarec_store *s)
 		return left;
 	freeze(s);
 	r = s->st.frozen ? merge_frozen(s) : commit_epochs(s);
+	if (r < 0)
+		return r;
+	succeeded(s, &s->merge_stall);
+	spin_lock_irq(&s->lock);
+	again = s->reclaim_again;
+	s->reclaim_again = false;
+	if (again)
+		dr_reclaim_again(&s->st);
+	spin_unlock_irq(&s->lock);
+	if (again)
+		deltarec_kick_meta(s);
 	return r ? r : left;
 }
 
@@ -249,7 +259,10 @@ static bool stepped(struct deltarec_store *s, int r)
 	return r == 1;
 }
 
-/* What the dropped epochs have in memory goes into the trees first. */
+/*
+ * What the dropped epochs have in memory goes into the trees first, and with it
+ * what replaces versions of theirs. Return: is all of it there?
+ */
 static bool merge_for_reclaim(struct deltarec_store *s)
 {
 	bool merged;
@@ -268,17 +281,37 @@ static bool merge_for_reclaim(struct deltarec_store *s)
 	return false;
 }
 
+/*
+ * May a step be made? If the merge has no room it goes without, unless it could
+ * miss versions of a dropped epoch that are only in memory: how else should
+ * there be room again? It may miss what newer versions in memory replace, so
+ * there is another pass after the merge. s->epochs held
+ */
+static bool may_reclaim(struct deltarec_store *s)
+{
+	bool may;
+
+	spin_lock_irq(&s->lock);
+	may = s->reclaim_merged || dr_reclaim_ready(&s->st);
+	if (may && !s->reclaim_merged)
+		s->reclaim_again = true;
+	spin_unlock_irq(&s->lock);
+	return may;
+}
+
 static bool run_reclaim(struct deltarec_store *s)
 {
+	bool merged = merge_for_reclaim(s);
 	int r;
 
-	if (!merge_for_reclaim(s))
+	/* A merge that met an I/O error */
+	if (s->mode != DELTAREC_RW)
 		return false;
 	down_read(&s->epochs);
-	/* A drop since then: it may be of an epoch that was not merged. */
-	if (!READ_ONCE(s->reclaim_merged)) {
+	/* If merged: a drop since then is of an epoch that was not. */
+	if (!may_reclaim(s)) {
 		up_read(&s->epochs);
-		return true;
+		return merged;
 	}
 	r = dr_reclaim_step(&s->st);
 	up_read(&s->epochs);

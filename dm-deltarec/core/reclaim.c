@@ -53,6 +53,30 @@ u32 dr_reclaim_pending(const struct dr_store *st)
 	return n;
 }
 
+/* What a replay computes goes straight into the trees. No head: no prev */
+static bool was_replay(const struct dr_epoch *e)
+{
+	return e->how == DR_MADE_BY_REPLAY && !e->prev;
+}
+
+bool dr_reclaim_ready(const struct dr_store *st)
+{
+	const struct dr_epoch *e = st->epochs.e, *end = e + st->epochs.nr;
+
+	for (; e < end; e++)
+		if (e->state == DR_EPOCH_DROPPED && !e->gone &&
+		    !was_replay(e) && dr_store_in_memory(st, e->id))
+			return false;
+	return true;
+}
+
+void dr_reclaim_again(struct dr_store *st)
+{
+	st->reclaim_wanted = dr_reclaim_pending(st);
+	st->reclaim_epoch = 0;
+	st->reclaim_block = 0;
+}
+
 static void reclaim_exit(struct reclaim *rc)
 {
 	const struct dr_env *env = &rc->st->env;

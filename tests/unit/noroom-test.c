@@ -301,6 +301,56 @@ static void a_pass_of_reclaim_forgets_no_epoch(void **state)
 	}
 }
 
+/*
+ * A merge has no room, and the ring no more than a drop needs: what was merged
+ * before is dropped and reclaimed all the same, and a crash loses none of it.
+ */
+static void a_drop_while_a_merge_has_no_room(void **state)
+{
+	u64 slot[50], free;
+	u32 i, old;
+	int r;
+
+	memset(&s, 0, sizeof(s));
+	mem_store_init(&s, 1, 3000, 8192);
+	watch(&s.st);
+	mem_write(&s, 0, 2000);
+	old = mem_checkpoint(&s, "");
+	mem_write(&s, 0, 2000);
+	mem_checkpoint(&s, "");
+	mem_merge(&s);
+	for (i = 0; i < 50; i++)
+		slot[i] = mem_write(&s, i, 1);
+	assert_true(dr_store_freeze(&s.st));
+	starve(&s.st, DR_TXN_LEAVE);
+	assert_int_equal(dr_merge_step(&s.st), -ENOSPC);
+	/* Nothing of it is recorded yet; the drop does not wait for it. */
+	assert_true(dr_store_recorded(&s.st) < s.st.published);
+	assert_true(dr_store_ring_has_one(&s.st));
+	assert_false(dr_store_in_memory(&s.st, old));
+	assert_true(dr_store_in_memory(&s.st, s.st.head));
+	mem_drop(&s, old);
+	assert_true(dr_reclaim_ready(&s.st));
+	free = s.st.space.free;
+	do {
+		r = dr_reclaim_step(&s.st);
+		assert_true(r >= 0);
+		dr_store_release(&s.st, false);
+	} while (r);
+	assert_true(s.st.space.free > free + 1900);
+	do {
+		r = dr_merge_step(&s.st);
+		assert_true(r >= 0);
+		dr_store_release(&s.st, !r);
+	} while (r);
+	feed(&s.st);
+	mem_store_restart(&s);
+	for (i = 0; i < 50; i++)
+		assert_true(mem_slot(&s, s.st.head, i) == slot[i]);
+	assert_int_equal(mem_store_errors(&s), 0);
+	mem_store_exit(&s);
+}
+
 /* --- replay ---------------------------------------------------------------- */
 
 static void replay_with_little(enum lack lack, bool steps)
@@ -497,6 +547,7 @@ int main(void)
 		TEST(a_merge_with_little_room_takes_small_steps),
 		TEST(a_crash_while_a_merge_waits),
 		TEST(a_pass_of_reclaim_forgets_no_epoch),
+		TEST(a_drop_while_a_merge_has_no_room),
 		TEST(a_replay_leaves_nothing_out),
 		TEST(growing_without_memory_comes_later),
 		TEST(growing_frees_nothing_that_the_journal_names),
