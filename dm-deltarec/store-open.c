@@ -158,8 +158,7 @@ static void store_init(struct deltarec_store *s)
 	init_waitqueue_head(&s->ctl_wait);
 	INIT_LIST_HEAD(&s->list);
 	INIT_LIST_HEAD(&s->parked);
-	INIT_WORK(&s->meta_work, deltarec_meta_work);
-	INIT_DELAYED_WORK(&s->again, deltarec_again_work);
+	INIT_DELAYED_WORK(&s->meta_work, deltarec_meta_work);
 	INIT_WORK(&s->event_work, event_work);
 }
 

@@ -16,34 +16,23 @@
 void deltarec_kick_meta(struct deltarec_store *s)
 {
 	if (!READ_ONCE(s->stopping))
-		queue_work(s->meta_wq, &s->meta_work);
+		mod_delayed_work(s->meta_wq, &s->meta_work, 0);
 }
 
 /* --- steps that found no room or no memory --------------------------------- */
 
-void deltarec_again_work(struct work_struct *work)
-{
-	deltarec_kick_meta(container_of(to_delayed_work(work),
-					struct deltarec_store, again));
-}
-
-static void come_again(struct deltarec_store *s, unsigned long delay)
-{
-	if (!READ_ONCE(s->stopping))
-		queue_delayed_work(s->meta_wq, &s->again, delay);
-}
-
-/* Is it too early to try again? */
+/* Is it too early to try again? Then the worker comes again at that time. */
 static bool stalled(struct deltarec_store *s, struct deltarec_stall *stall)
 {
 	unsigned long delay = 0;
 
+	lockdep_assert_held(&s->meta);
 	spin_lock_irq(&s->lock);
 	if (stall->error && time_before(jiffies, stall->until))
 		delay = stall->until - jiffies;
 	spin_unlock_irq(&s->lock);
-	if (delay)
-		come_again(s, delay);
+	if (delay && (!s->meta_delay || delay < s->meta_delay))
+		s->meta_delay = delay;
 	return delay;
 }
 
@@ -52,12 +41,12 @@ void deltarec_step_failed(struct deltarec_store *s,
 {
 	unsigned int delay;
 
-	if (error == -EINTR)
-		return;
 	if (error != -ENOSPC && error != -ENOMEM) {
 		deltarec_set_mode(s, DELTAREC_RO, "cannot commit metadata");
 		return;
 	}
+	if (!stall)
+		return;
 	spin_lock_irq(&s->lock);
 	delay = clamp_t(unsigned int, 2 * stall->delay, DELAY_MIN, DELAY_MAX);
 	stall->error = error;
@@ -66,7 +55,8 @@ void deltarec_step_failed(struct deltarec_store *s,
 	if (error == -ENOSPC)
 		deltarec_tell_full(s);
 	spin_unlock_irq(&s->lock);
-	come_again(s, delay);
+	/* It finds that it is too early, and when it is not. */
+	deltarec_kick_meta(s);
 	/* Flushes that wait for a merge may have to fail. */
 	deltarec_journal_kick(s);
 }
@@ -94,10 +84,9 @@ void deltarec_hurry(struct deltarec_store *s)
 
 void deltarec_meta_stop(struct deltarec_store *s)
 {
-	cancel_delayed_work_sync(&s->again);
-	flush_work(&s->meta_work);
-	/* That may have asked to come again. */
-	cancel_delayed_work_sync(&s->again);
+	/* What is due comes first: a suspend wants it done. */
+	flush_work(&s->meta_work.work);
+	cancel_delayed_work_sync(&s->meta_work);
 }
 
 /* --- merges ------------------------------------------------------------------ */
@@ -109,6 +98,7 @@ void deltarec_meta_stop(struct deltarec_store *s)
 void deltarec_committed(struct deltarec_store *s, bool final)
 {
 	struct deltarec_snap *new = deltarec_snap_alloc();
+	bool again;
 
 	lockdep_assert_held(&s->meta);
 	spin_lock_irq(&s->lock);
@@ -117,20 +107,21 @@ void deltarec_committed(struct deltarec_store *s, bool final)
 	synchronize_rcu();
 	deltarec_era_drain(&s->era);
 	dr_store_release(&s->st, final);
-	/* What a merge found missing may be there now. */
+	/*
+	 * What a merge found missing may be there now. It is tried at once, and
+	 * who waits for it goes on waiting; the delay is kept, in case it fails.
+	 */
 	spin_lock_irq(&s->lock);
-	s->merge_stall.until = jiffies;
+	again = s->merge_stall.error;
+	if (again)
+		s->merge_wanted = true;
+	s->merge_stall.error = 0;
 	spin_unlock_irq(&s->lock);
+	if (again)
+		deltarec_kick_meta(s);
 	/* Flushes may have waited for room in the ring. */
 	deltarec_journal_kick(s);
 	deltarec_wake_parked(s);
-}
-
-void deltarec_commit_failed(struct deltarec_store *s, int error)
-{
-	lockdep_assert_held(&s->meta);
-	if (error != -ENOSPC && error != -ENOMEM)
-		deltarec_set_mode(s, DELTAREC_RO, "cannot commit metadata");
 }
 
 /* Freeze the active table; no control record is pending while we hold ctl. */
@@ -373,23 +364,31 @@ static enum step_result step(struct deltarec_store *s)
 
 void deltarec_meta_work(struct work_struct *work)
 {
-	struct deltarec_store *s = container_of(work, struct deltarec_store,
+	struct deltarec_store *s = container_of(to_delayed_work(work),
+						struct deltarec_store,
 						meta_work);
 	unsigned int noio = memalloc_noio_save();
 	enum step_result r = STEP_DONE;
+	bool full;
 
 	mutex_lock(&s->meta);
+	s->meta_delay = 0;
 	if (s->mode == DELTAREC_RW && !READ_ONCE(s->stopping))
 		r = step(s);
 	spin_lock_irq(&s->lock);
 	s->meta_busy = r == STEP_MORE;
+	full = s->merge_stall.error == -ENOSPC;
 	spin_unlock_irq(&s->lock);
+	/* Unless it was kicked meanwhile, which comes first. */
+	if (r != STEP_MORE && s->meta_delay && !READ_ONCE(s->stopping))
+		queue_delayed_work(s->meta_wq, &s->meta_work, s->meta_delay);
 	mutex_unlock(&s->meta);
 	/*
 	 * Whoever waited for this finds room now, or has to fail. Who would ask
-	 * for the merge again before its time goes on waiting.
+	 * for a merge again before its time, since it lacks memory, goes on
+	 * waiting; when it lacks room, nobody asks.
 	 */
-	if (r != STEP_WAITS)
+	if (r != STEP_WAITS || full)
 		deltarec_wake_parked(s);
 	if (r == STEP_MORE)
 		deltarec_kick_meta(s);
