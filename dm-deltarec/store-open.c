@@ -402,11 +402,11 @@ dev_t deltarec_store_dev(const struct deltarec_store *s, bool *delta)
  * goes on when the one who sent it was killed. Both end here: they could not
  * do harm later, since store_free() waits for them before anything they use
  * goes, and whoever is left keeps s->delta open; but what is closed does not
- * change by itself. registry_mutex held; neither of them takes it.
+ * change by itself. The checkpoint, which may wait long for I/O, has ended
+ * before (deltarec_store_put()). registry_mutex held; a step does not take it.
  */
 static void detach(struct deltarec_store *s)
 {
-	flush_workqueue(s->ctl_wq);
 	WRITE_ONCE(s->stopping, true);
 	deltarec_meta_stop(s);
 	s->md = NULL;
@@ -423,6 +423,9 @@ void deltarec_store_put(struct deltarec *dt)
 	if (s->ti == dt->ti)
 		s->ti = NULL;
 	mutex_unlock(&s->ti_lock);
+	/* Without the mutex, so that other devices can be opened meanwhile. */
+	if (!dt->view)
+		flush_workqueue(s->ctl_wq);
 	mutex_lock(&registry_mutex);
 	if (!dt->view && !--s->heads)
 		detach(s);
