@@ -57,6 +57,9 @@ struct owner_build {
 	size_t nr_names, room_names;
 };
 
+/* As large as its device is, whatever the file system says */
+uint64_t owner_volume_sectors(const struct inside_volume *vol);
+
 /* @e: start in sectors of the volume, or of the device when @b->vol is NULL */
 int owner_add(struct owner_build *b, enum owner_depth depth,
 	      const struct owner_extent *e);

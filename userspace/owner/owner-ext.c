@@ -436,9 +436,17 @@ static int open_fs(struct ext *ext, const char **why)
 		return -EIO;
 	}
 	ext->block_sectors = ext->fs->blocksize >> SECTOR_SHIFT;
-	if (ext2fs_allocate_block_bitmap(ext->fs, "met", &ext->mapping)) {
+	/* Nobody has checked the superblock: it must not size what we take. */
+	if (ext2fs_blocks_count(ext->fs->super) >
+	    owner_volume_sectors(ext->b->vol) / ext->block_sectors) {
+		*why = "its size is larger than the volume";
 		ext2fs_free(ext->fs);
-		return -ENOMEM;
+		return -EFBIG;
+	}
+	if (ext2fs_allocate_block_bitmap(ext->fs, "met", &ext->mapping)) {
+		*why = "there is no memory for a bitmap of its blocks";
+		ext2fs_free(ext->fs);
+		return -EFBIG;
 	}
 	if (ext2fs_read_inode_bitmap(ext->fs))
 		ext->nr_bad++;

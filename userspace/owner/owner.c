@@ -339,7 +339,7 @@ static const struct owner_word {
 	{ "LVM2_member", OWNER_UNKNOWN, "lvm physical volume" },
 };
 
-static uint64_t volume_sectors(const struct inside_volume *vol)
+uint64_t owner_volume_sectors(const struct inside_volume *vol)
 {
 	uint64_t end = 0, seg_end;
 	size_t i;
@@ -356,7 +356,7 @@ static int add_volume(struct owner_build *b, enum owner_kind kind,
 		      const char *what)
 {
 	struct owner_extent e = {
-		.sectors = volume_sectors(b->vol),
+		.sectors = owner_volume_sectors(b->vol),
 		.kind = kind,
 		.what = what,
 	};
