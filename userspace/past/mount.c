@@ -77,16 +77,18 @@ int mount_volume(const char *node, dev_t devno, const char *type,
 		 char **why)
 {
 	const char *own = options_of(type);
-	char all[256], about[32], *said;
+	char about[32], *all, *said;
 	struct kernel_words words;
 	int ret;
 
 	*why = NULL;
-	snprintf(all, sizeof(all), "%s%s%s", own, *own && *data ? "," : "",
-		 data);
+	/* Half an option may be another one. */
+	if (asprintf(&all, "%s%s%s", own, *own && *data ? "," : "", data) < 0)
+		return -ENOMEM;
 	snprintf(about, sizeof(about), "dm-%u", minor(devno));
 	kernel_words_begin(&words);
 	ret = mount(node, dir, type, flags, all) ? -errno : 0;
+	free(all);
 	said = kernel_words_end(&words, about);
 	if (ret == -ENODEV && asprintf(why, "the kernel does not know %s",
 				       type) < 0)
