@@ -29,7 +29,7 @@ static struct select chosen = {
 
 static struct files_apply_options apply = { .epoch = 7 };
 static const char *between;
-static bool dry_run, find;
+static bool dry_run, find, force;
 
 static const struct option options[] = {
 	{ "path", required_argument, NULL, 'p' },
@@ -69,7 +69,7 @@ static void take(int c)
 		apply.beside = true;
 		break;
 	case 'F':
-		apply.force = true;
+		force = true;
 		break;
 	case 'q':
 		apply.quarantine = optarg;
@@ -120,6 +120,8 @@ int main(int argc, char **argv)
 			       NULL, 0, &plan);
 	if (!code && between && system(between))
 		code = 99;
+	if (!code && !dry_run && !force)
+		code = files_plan_check_space(&plan, argv[2], argv[2]);
 	if (!code && !dry_run)
 		code = files_plan_apply(&plan, argv[0], argv[2], &apply,
 					&result);

@@ -473,8 +473,24 @@ static int open_roots(struct applier *a, const char *base_dir,
 		       fail(DR_EXIT_OPERATIONAL, now_dir, "wait for it",
 			    "another recovery is at work") :
 		       fail_errno(now_dir, "lock", -errno);
-	return a->o->force ? DR_EXIT_OK :
-	       files_plan_check_space(a->plan, now_dir, now_dir);
+	return DR_EXIT_OK;
+}
+
+int files_plan_check_quarantine(const struct files_plan *plan,
+				const char *now_dir,
+				const struct files_apply_options *o)
+{
+	struct applier a = { .o = o };
+	int code;
+
+	if (!quarantine_wanted(plan))
+		return DR_EXIT_OK;
+	a.now_root = open(now_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (a.now_root < 0)
+		return fail_errno(now_dir, "open", -errno);
+	code = quarantine_check(&a);
+	close(a.now_root);
+	return code;
 }
 
 static int prepare(struct applier *a)
@@ -564,7 +580,7 @@ int files_plan_apply(struct files_plan *plan, const char *base_dir,
 
 	memset(result, 0, sizeof(*result));
 	code = open_roots(&a, base_dir, now_dir);
-	if (!code)
+	if (!code && quarantine_wanted(plan))
 		code = quarantine_check(&a);
 	if (!code) {
 		ret = prepare(&a);

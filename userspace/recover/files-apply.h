@@ -80,7 +80,8 @@ int exchange_item(struct applier *a, struct files_item *item,
 int bring_back_item(struct applier *a, struct files_item *item,
 		    const char *name);
 
-/* Refuse a quarantine that is not ours alone, before anything is changed. */
+/* Does anything go there? If so, refuse one that is not ours alone. */
+bool quarantine_wanted(const struct files_plan *plan);
 int quarantine_check(const struct applier *a);
 
 /* FILES_QUARANTINE */

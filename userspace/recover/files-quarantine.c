@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -22,6 +24,28 @@
 #define OWN_DIR		".dmdelta-quarantine-"
 #define NAME_TRIES	1000
 
+/* Not in all <linux/magic.h> */
+#define EXFAT_MAGIC	0x2011bab0
+#define NTFS_MAGIC	0x5346544e
+#define NTFS3_MAGIC	0x7366746e
+
+/* These show one mode for all folders, whatever they are made with. */
+static bool keeps_modes(int fd)
+{
+	struct statfs st;
+
+	if (fstatfs(fd, &st))
+		return true;
+	switch ((unsigned long)st.f_type) {
+	case MSDOS_SUPER_MAGIC:
+	case EXFAT_MAGIC:
+	case NTFS_MAGIC:
+	case NTFS3_MAGIC:
+		return false;
+	}
+	return true;
+}
+
 /* Is there nobody but us who could take out, or put in? */
 static int check_private(int fd)
 {
@@ -29,7 +53,12 @@ static int check_private(int fd)
 
 	if (fstat(fd, &st))
 		return -errno;
-	return st.st_uid == geteuid() && !(st.st_mode & 077) ? 0 : -EPERM;
+	if (st.st_uid != geteuid())
+		return -EPERM;
+	if (!(st.st_mode & 077))
+		return 0;
+	/* Nobody has set-user-id bits or owners there, either. */
+	return (st.st_mode & 022) || keeps_modes(fd) ? -EPERM : 0;
 }
 
 static const char *folder_of(const struct applier *a, char *buf, size_t size)
@@ -89,23 +118,25 @@ static bool is_own(const struct files_item *item)
 	return !strncmp(item->path + 1, OWN_DIR, strlen(OWN_DIR));
 }
 
-int quarantine_check(const struct applier *a)
+bool quarantine_wanted(const struct files_plan *plan)
 {
-	static const char remedy[] =
-		"make one that only you can enter (mkdir -m 700) and name it with --quarantine";
-	const struct files_plan *plan = a->plan;
-	char name[64];
-	const char *dir = folder_of(a, name, sizeof(name));
 	size_t i;
-	int fd;
 
 	for (i = 0; i < plan->nr; i++)
 		if (plan->item[i].action == FILES_QUARANTINE &&
 		    !is_own(&plan->item[i]))
-			break;
-	if (i == plan->nr)
-		return DR_EXIT_OK;
-	fd = open_folder(a, false);
+			return true;
+	return false;
+}
+
+int quarantine_check(const struct applier *a)
+{
+	static const char remedy[] =
+		"make one that only you can enter (mkdir -m 700) and name it with --quarantine";
+	char name[64];
+	const char *dir = folder_of(a, name, sizeof(name));
+	int fd = open_folder(a, false);
+
 	if (fd >= 0)
 		close(fd);
 	if (fd >= 0 || (fd == -ENOENT && !a->o->quarantine))

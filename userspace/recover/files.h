@@ -139,7 +139,6 @@ struct files_apply_options {
 	/* In the names that are made up: before-<epoch>, quarantine-<epoch> */
 	uint32_t epoch;
 	bool beside;		/* put base's copy beside what is mixed */
-	bool force;		/* even if there seems to be no room for it */
 	const char *quarantine;	/* folder; NULL: in the root of now */
 	const char *again;	/* command that goes on, for messages; or NULL */
 	/* An item is through; may be NULL */
@@ -156,8 +155,16 @@ struct files_result {
 	char *quarantine;	/* where to, if anything was moved */
 };
 
+/*
+ * Refuse a quarantine that is not ours alone, before anything is changed in
+ * any file system. Return: exit code, has said why.
+ */
+int files_plan_check_quarantine(const struct files_plan *plan,
+				const char *now_dir,
+				const struct files_apply_options *o);
+
 /**
- * files_plan_apply() - do it
+ * files_plan_apply() - do it; the checks above are the caller's
  *
  * Items that turn out to be mixed only now are changed to that in @plan.
  * Return: exit code, has said why. DR_EXIT_CANCELLED and errors, want of space

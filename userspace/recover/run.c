@@ -472,6 +472,20 @@ static int check_room(const struct work *w)
 	return code ? code : room_check(w->run->device, content, changes);
 }
 
+static int check_quarantines(const struct work *w)
+{
+	struct files_apply_options o = {
+		.epoch = w->run->to, .quarantine = w->run->quarantine,
+	};
+	int code = DR_EXIT_OK;
+	size_t i;
+
+	for (i = 0; !code && i < w->nr; i++)
+		code = files_plan_check_quarantine(&w->part[i].plan,
+						   w->part[i].live->dir, &o);
+	return code;
+}
+
 static bool anything(const struct files_plan *plan)
 {
 	size_t i;
@@ -503,7 +517,7 @@ static int apply_all(struct work *w)
 {
 	struct run *run = w->run;
 	struct files_apply_options o = {
-		.epoch = run->to, .beside = run->beside, .force = run->force,
+		.epoch = run->to, .beside = run->beside,
 		.quarantine = run->quarantine, .each = progress, .arg = w,
 	};
 	bool goes_on = run->begun;
@@ -699,6 +713,8 @@ int run_files(struct run *run)
 		code = plan_all(&w);
 	if (!code && !run->dry_run && !run->force)
 		code = check_room(&w);
+	if (!code && !run->dry_run)
+		code = check_quarantines(&w);
 	if (!code && !run->dry_run)
 		code = apply_all(&w);
 	if (w.nr && w.part[w.nr - 1].planned)
