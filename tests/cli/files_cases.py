@@ -755,6 +755,11 @@ def out_of_space():
         rm "$1"/*/f "$1/base"/?* "$1/bad"/1*
         tr b g <"$1/bad/g" >"$1/base/g"
         "$1/files-merge" "$1/base" "$1/bad" "$1/small" 2>&1
+        rm -f "$1"/*/g
+        head -c 300000 /dev/zero | tr "\\0" g >"$1/base/l"
+        for i in 0 1 2 3 4 5 6 7 8 9; do ln "$1/base/l" "$1/base/l$i"; done
+        "$1/files-merge" "$1/base" "$1/bad" "$1/small" >/dev/null || exit
+        echo "links $(ls "$1/small" | wc -l)"
     """
     out = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", TMP],
                          stdout=subprocess.PIPE).stdout.decode()
@@ -766,6 +771,7 @@ def out_of_space():
                and not forced.startswith("8 0 "),
                "... but tried with --force", out)
         result("up to" in " ".join(last), "a file has to be there twice", out)
+        result("links 11" in last, "one with several names but once", out)
 
 
 def cases():

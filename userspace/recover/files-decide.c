@@ -360,6 +360,43 @@ static int look_for_leftover(struct maker *m, struct place *place,
 	return ret;
 }
 
+static int by_inode(const void *a, const void *b)
+{
+	const struct link_need *x = a, *y = b;
+
+	return x->ino < y->ino ? -1 : x->ino > y->ino;
+}
+
+void needs_add(struct maker *m)
+{
+	size_t i;
+
+	if (m->nr_needs)
+		qsort(m->need, m->nr_needs, sizeof(*m->need), by_inode);
+	for (i = 0; i < m->nr_needs; i++) {
+		if (i && m->need[i].ino == m->need[i - 1].ino)
+			continue;
+		m->plan->write_bytes += m->need[i].bytes;
+		m->plan->need_bytes += m->need[i].bytes;
+	}
+}
+
+/* Without memory it counts at once, and so more than once. */
+static bool add_link_need(struct maker *m, const struct entry *base,
+			  uint64_t bytes)
+{
+	struct link_need *need;
+
+	if (!S_ISREG(base->mode) || base->nlink < 2)
+		return false;
+	need = grow(m->need, m->nr_needs, &m->room_needs, sizeof(*need));
+	if (!need)
+		return false;
+	m->need = need;
+	need[m->nr_needs++] = (struct link_need){ base->ino, bytes };
+	return true;
+}
+
 static void add_need(struct maker *m, const struct files_item *item,
 		     const struct entry *base, const struct entry *now)
 {
@@ -367,9 +404,11 @@ static void add_need(struct maker *m, const struct files_item *item,
 
 	if (item->action != FILES_RESTORE && item->action != FILES_BRING_BACK)
 		return;
-	m->plan->write_bytes += bytes;
 	if (bytes > m->plan->largest_bytes)
 		m->plan->largest_bytes = bytes;
+	if (add_link_need(m, base, bytes))
+		return;
+	m->plan->write_bytes += bytes;
 	if (item->action == FILES_RESTORE && S_ISREG(now->mode) &&
 	    now->nlink == 1)
 		bytes -= bytes < now->blocks * 512 ? bytes :

@@ -44,6 +44,11 @@ struct maker {
 	size_t room_items, room_times;
 	struct link_name *link;
 	size_t nr_links, room_links;
+	/* Room for files with several names, an entry for each name */
+	struct link_need {
+		uint64_t ino, bytes;
+	} *need;
+	size_t nr_needs, room_needs;
 };
 
 /* One directory in the three trees */
@@ -88,6 +93,9 @@ int decide(struct maker *m, struct place *place, const char *name,
 int links_note(struct maker *m, struct place *place, const char *name,
 	       const char *path, const struct entry *base,
 	       const struct entry *bad, size_t item);
+
+/* All names are known: a file with several is written once. */
+void needs_add(struct maker *m);
 
 /* All names are known: judge which are one file, and choose leaders. */
 int links_resolve(struct maker *m, int base_root, int now_root);

@@ -469,6 +469,7 @@ static void maker_free(struct maker *m)
 	free(m->link);
 	free(m->touched[IN_BASE].ino);
 	free(m->touched[IN_BAD].ino);
+	free(m->need);
 }
 
 int files_plan_make(const char *base_dir, const char *bad_dir,
@@ -509,6 +510,7 @@ int files_plan_make(const char *base_dir, const char *bad_dir,
 	if (plan->nr)
 		qsort(plan->item, plan->nr, sizeof(*plan->item), by_path);
 	count(plan);
+	needs_add(&m);
 	maker_free(&m);
 	if (root.base >= 0)
 		close(root.base);
