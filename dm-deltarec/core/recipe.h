@@ -64,6 +64,7 @@ struct dr_rules {
 	u32 nr_kinds;
 	struct dr_rule_range *range;
 	u32 nr_ranges;
+	struct dr_rule_ranges hull;	/* of all kinds together */
 };
 
 /* The kinds of rules that cover a block */
@@ -93,7 +94,8 @@ void dr_rules_exit(struct dr_rules *rs, const struct dr_env *env);
 
 /*
  * Which rules cover a block? Return: for how many blocks from it on, at most
- * @max, they are the same. Costs a search for each kind.
+ * @max, they are the same. Costs a search for each kind where any rule covers
+ * the block, and one search elsewhere.
  */
 u64 dr_rules_cover(const struct dr_rules *rs, u64 block, u64 max,
 		   struct dr_cover *cover);

@@ -24,6 +24,7 @@ void dr_rules_exit(struct dr_rules *rs, const struct dr_env *env)
 	env->free(env->ctx, rs->rule);
 	env->free(env->ctx, rs->kind);
 	env->free(env->ctx, rs->range);
+	env->free(env->ctx, rs->hull.r);
 	memset(rs, 0, sizeof(*rs));
 }
 
@@ -187,6 +188,26 @@ static int make_room(struct dr_rule_ranges *l, const struct dr_env *env,
 	return 0;
 }
 
+/* All ranges, whatever their kind, joined */
+static int make_hull(const struct dr_rule_ranges *all, const struct dr_env *env,
+		     struct dr_rule_ranges *hull)
+{
+	struct dr_rule_range *r;
+	u32 i;
+	int e = make_room(hull, env, all->nr);
+
+	if (e)
+		return e;
+	r = hull->r;
+	memcpy(r, all->r, all->nr * sizeof(*r));
+	for (i = 0; i < all->nr; i++)
+		r[i].kind = 0;
+	dr_sort(r, all->nr, sizeof(*r), by_place);
+	for (i = 0; i < all->nr; i++)
+		put(hull, r + i);
+	return 0;
+}
+
 static void replace(struct dr_rules *rs, const struct dr_rule_ranges *all)
 {
 	u32 i, k = 0;
@@ -204,7 +225,7 @@ static void replace(struct dr_rules *rs, const struct dr_rule_ranges *all)
 int dr_rules_ready(struct dr_rules *rs, const struct dr_env *env,
 		   struct dr_rule_ranges *fresh)
 {
-	struct dr_rule_ranges new, all = {};
+	struct dr_rule_ranges new, all = {}, hull = {};
 	int r;
 
 	if (rs->nr_ready == rs->nr)
@@ -215,28 +236,32 @@ int dr_rules_ready(struct dr_rules *rs, const struct dr_env *env,
 	/* Between two ranges that are new lies one that is not. */
 	if (!r && fresh)
 		r = make_room(fresh, env, rs->nr_ranges + new.nr);
-	if (!r && fresh)
-		subtract(rs, &new, fresh);
+	if (!r) {
+		merge(rs, &new, &all);
+		r = make_hull(&all, env, &hull);
+	}
 	if (r) {
 		env->free(env->ctx, all.r);
 	} else {
-		merge(rs, &new, &all);
+		if (fresh)
+			subtract(rs, &new, fresh);
 		env->free(env->ctx, rs->range);
+		env->free(env->ctx, rs->hull.r);
+		rs->hull = hull;
 		replace(rs, &all);
 	}
 	env->free(env->ctx, new.r);
 	return r;
 }
 
-/* First range of a kind that ends behind @block, or the first of the next */
-static u32 first_behind(const struct dr_rules *rs, u32 kind, u64 block)
+/* First of the ranges lo..hi - 1 that ends behind @block, or @hi */
+static u32 first_behind(const struct dr_rule_range *r, u32 lo, u32 hi,
+			u64 block)
 {
-	u32 lo = rs->kind[kind].first, hi = rs->kind[kind + 1].first;
-
 	while (lo < hi) {
 		u32 mid = (lo + hi) / 2;
 
-		if (rs->range[mid].end <= block)
+		if (r[mid].end <= block)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -251,8 +276,15 @@ u64 dr_rules_cover(const struct dr_rules *rs, u64 block, u64 max,
 	u32 k, i;
 
 	cover->nr = 0;
+	/* Most blocks are covered by no rule: no need to ask each kind. */
+	i = first_behind(rs->hull.r, 0, rs->hull.nr, block);
+	if (i == rs->hull.nr)
+		return max;
+	if (rs->hull.r[i].block > block)
+		return min(max, rs->hull.r[i].block - block);
 	for (k = 0; k < rs->nr_kinds; k++) {
-		i = first_behind(rs, k, block);
+		i = first_behind(rs->range, rs->kind[k].first,
+				 rs->kind[k + 1].first, block);
 		if (i == rs->kind[k + 1].first)
 			continue;
 		if (rs->range[i].block <= block) {
