@@ -197,7 +197,7 @@ static const struct cmd_option recover_options[] = {
 	{ .name = "quarantine", .arg = "folder",
 	  .help = "where what the damage brought is moved to" },
 	{ .name = "force",
-	  .help = "even if there seems to be too little space, or another recovery was interrupted" },
+	  .help = "in spite of too little space, or of another one interrupted" },
 	{ .name = "dry-run", .help = "only show what would be done" },
 	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
 	END
@@ -215,7 +215,7 @@ static const struct cmd_option owner_options[] = {
 
 static const struct cmd_option undo_options[] = {
 	{ .name = "force",
-	  .help = "leave behind what was written since a rollback or replay; take back all that was written beside an interrupted recovery" },
+	  .help = "take back what else was written since, too" },
 	OPTION_SCRATCH, OPTION_SCRATCH_SIZE,
 	END
 };

@@ -201,7 +201,7 @@ recovered recover-2-2-3
 sed -i 's/^3 2 sealed/3 2 dropped/' "$FAKE/epochs"
 run 8 undo disk && says 'epoch 3, the state before, was dropped' && ! grep -q rollback "$FAKE/log"
 result $? "the state before a recovery of files was dropped"
-if [ "$(id -u)" = 0 ] && mkdir -p -m 700 /run/dmdelta; then
+if [ "$(id -u)" = 0 ] && { [ -d /run/dmdelta ] || mkdir -m 700 /run/dmdelta; }; then
 	recovered recover-2-2-3
 	exec 7>/run/dmdelta/recover-77:77
 	flock 7

@@ -389,6 +389,15 @@ def patterns():
                    got, err)
     got, _, err = merge("--find", "--path", "/a", "--path", "/b")
     result(got == 16 and ": /b:" in err, "each pattern has to", got, err)
+    # Who tried each way through them would not come to an end.
+    build(b"now", {b"/".join([b"d"] * n): D for n in range(1, 121)})
+    word = "/**/d" * 8 + "/**/nosuch"
+    got, _, err = merge("--find", "--path", word)
+    result(got == 16 and "nothing is named" in err,
+           "many ways through deep folders", got, err)
+    build(b"now", {b"/".join([b"d"] * n): D for n in range(1, 301)})
+    got, _, err = merge("--find", "--path", "**/nosuch")
+    result(got == 0, "what may lie deeper is not refused", got, err)
 
 
 def beside():

@@ -202,7 +202,7 @@ static void a_merge_with_little_room_takes_small_steps(void **state)
 	do {
 		r = dr_merge_step(&s.st);
 		assert_true(r >= 0);
-		most = max(most, (u64)s.st.txn.fed);
+		most = max_t(u64, most, s.st.txn.fed);
 		dr_store_release(&s.st, !r);
 		assert_true(steps++ < 300);
 		assert_true(s.st.space.free >= DR_TXN_LEAVE);

@@ -142,8 +142,7 @@ static bool same_recipe(const struct recipe *r, struct json_object *note)
 static void put_word(FILE *f, const char *word)
 {
 	static const char plain[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		"0123456789_-./,:@+=%";
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:@+=%";
 
 	if (*word && !word[strspn(word, plain)]) {
 		fprintf(f, " %s", word);
@@ -173,9 +172,10 @@ static void put_options(FILE *f, struct json_object *o, const char *key,
 		return;
 	}
 	for (i = 0; i < json_object_array_length(value); i++) {
+		struct json_object *word = json_object_array_get_idx(value, i);
+
 		fprintf(f, " %s", option);
-		put_word(f, json_object_get_string(
-			 json_object_array_get_idx(value, i)));
+		put_word(f, json_object_get_string(word));
 	}
 }
 

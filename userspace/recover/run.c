@@ -162,7 +162,8 @@ static int seal_between(struct run *run)
 	if (code)
 		return code;
 	run->resumed = epoch != run->before;
-	warn(run->device, "this recovery was interrupted after epoch %u: it goes on; epoch %u is the state in between",
+	warn(run->device,
+	     "interrupted after epoch %u, it goes on; epoch %u is the state in between",
 	     run->before, epoch);
 	return DR_EXIT_OK;
 }

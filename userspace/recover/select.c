@@ -50,17 +50,6 @@ bool select_is_deep(const char *part, size_t len)
 	return part_is(part, len, ANY_DEPTH);
 }
 
-bool select_is_all(const char *pattern)
-{
-	const char *part;
-	size_t len;
-
-	while (select_next_part(&pattern, &part, &len))
-		if (!select_is_deep(part, len))
-			return false;
-	return true;
-}
-
 /*
  * A later "**" can do all that an earlier one could by taking more, so only
  * the last one met is ever tried again: the time is at most the product of

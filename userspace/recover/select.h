@@ -55,14 +55,12 @@ const char *select_check_path(const char *path);
 
 /*
  * Pieces of a pattern: the component at @s (@s moves to the next one; false:
- * there is none); does a component match a name; is it "**"; and does what is
- * left of a pattern take everything?
+ * there is none); does a component match a name; is it "**"?
  */
 bool select_next_part(const char **s, const char **part, size_t *len);
 bool select_part(const char *pattern, size_t len, const char *part,
 		 size_t part_len);
 bool select_is_deep(const char *part, size_t len);
-bool select_is_all(const char *pattern);
 
 /* By patterns alone. @path begins at the root of its file system. */
 bool select_path(const struct select *s, const char *path);
