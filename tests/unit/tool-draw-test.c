@@ -297,7 +297,7 @@ static void a_recovery_of_files_begins_a_row(void **state)
 	add(0, "format");
 	for (i = 1; i < 9; i++)
 		add(i - 1, "checkpoint");
-	strcpy(list.epochs[4].label, "recover-2-2-2");	/* no parent of it */
+	strcpy(list.epochs[4].label, "recover-2-2-9");	/* not below it */
 	strcpy(list.epochs[6].label, "recover-2-3-5");
 	strcpy(list.epochs[7].label, "undo-6-6-6");
 	strcpy(list.epochs[8].state, "head");

@@ -218,7 +218,11 @@ static void ext_loops(void **state)
 {
 	char name[] = "/tmp/dmdelta-owner-XXXXXX", command[256];
 	struct owner_map map = { 0 };
-	struct owner_build b = { .map = &map, .node = name, .volume = "v" };
+	struct inside_segment all = { .sectors = (16 << 20) / SECTOR_BYTES };
+	struct inside_volume vol = { .seg = &all, .nr_seg = 1 };
+	struct owner_build b = {
+		.map = &map, .vol = &vol, .node = name, .volume = "v"
+	};
 	int fd = mkstemp(name);
 	const char *why;
 	ext2_filsys fs;
@@ -242,6 +246,10 @@ static void ext_loops(void **state)
 	for (i = 0; i < b.nr && b.item[i].e.start != 8 * TREE_AT; i++)
 		;
 	assert_string_equal(b.item[i].e.what, "extent tree");
+	/* What it says of its size must not make us take memory for it. */
+	all.sectors /= 2;
+	assert_int_not_equal(owner_ext(&b, &why), 0);
+	assert_non_null(strstr(why, "larger"));
 	free(b.item);
 	free(b.name);
 	owner_map_free(&map);
