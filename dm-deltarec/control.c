@@ -162,7 +162,7 @@ static int try_drop(struct deltarec_store *s, u32 epoch)
 		r = -EROFS;
 	else if (s->st.replay)
 		r = -EBUSY;
-	else if (!dr_store_ring_has_one(&s->st))
+	else if (!dr_store_ring_has_room(&s->st))
 		r = -EAGAIN;
 	else
 		r = dr_store_drop(&s->st, epoch);

@@ -187,14 +187,13 @@ struct deltarec_store {
 	struct mutex ctl;			/* see above */
 	wait_queue_head_t ctl_wait;		/* ctl_state or mode changed */
 	struct workqueue_struct *meta_wq;
-	struct delayed_work meta_work;
-	unsigned long meta_delay;		/* meta: until a stall ends, or 0 */
+	struct work_struct meta_work;
+	struct delayed_work again;		/* kicks meta_work */
 	struct deltarec_stall merge_stall;	/* lock */
 	struct deltarec_stall back_stall;	/* lock: reclaim, replay */
 	bool merge_wanted;			/* lock */
 	bool meta_busy;				/* lock: slots may become free */
 	bool reclaim_merged;			/* lock: since the last drop */
-	bool reclaim_again;			/* lock: after a merge */
 	bool stopping;				/* no mapped device, no work */
 	struct deltarec_replay_info replay;	/* lock */
 	struct deltarec_note note;
@@ -405,6 +404,7 @@ int deltarec_journal_sync(struct deltarec *dt);
 
 /* worker.c */
 void deltarec_meta_work(struct work_struct *work);
+void deltarec_again_work(struct work_struct *work);
 /* Any context. */
 void deltarec_kick_meta(struct deltarec_store *s);
 /* There may be room: try at once what found none. Any context. */
@@ -412,9 +412,8 @@ void deltarec_hurry(struct deltarec_store *s);
 /* End what runs; only deltarec_hurry() may begin again. May sleep. */
 void deltarec_meta_stop(struct deltarec_store *s);
 /*
- * A change of the trees has failed. Without room or memory it was undone, and a
- * step of the background (@stall) comes again (S7); a message (NULL) is refused.
- * After all else the store may only be read. May sleep.
+ * A background step has failed. Without room or memory it was undone, and comes
+ * again (S7); after all else the store may only be read. May sleep.
  */
 void deltarec_step_failed(struct deltarec_store *s,
 			  struct deltarec_stall *stall, int error);
@@ -425,6 +424,11 @@ void deltarec_step_failed(struct deltarec_store *s,
 int deltarec_merge(struct deltarec_store *s);
 /* After a step that committed: the sequence that store.h asks for; meta held */
 void deltarec_committed(struct deltarec_store *s, bool final);
+/*
+ * A message's change of the trees has failed: without space or memory it was
+ * undone, after all else the store may only be read. meta held.
+ */
+void deltarec_commit_failed(struct deltarec_store *s, int error);
 /* Bring what status tells of the replay up to date; meta held. */
 void deltarec_replay_update(struct deltarec_store *s);
 

@@ -150,7 +150,7 @@ static int commit_locked(struct deltarec_store *s)
 			deltarec_committed(s, false);
 	} while (r == 1);
 	if (r) {
-		deltarec_step_failed(s, NULL, r);
+		deltarec_commit_failed(s, r);
 		return r;
 	}
 	new = deltarec_snap_alloc();
@@ -203,37 +203,35 @@ static int replay_commit(struct deltarec *dt, struct deltarec_reply *reply)
 	return r ? deltarec_refuse(dt, "replay commit", r) : 1;
 }
 
-/*
- * Nothing is merged, but for room in the ring: a merge may find no room itself,
- * and wait for what this gives back. The epoch has nothing in memory.
- */
 static int replay_abort(struct deltarec *dt, struct deltarec_reply *reply)
 {
 	struct deltarec_store *s = dt->s;
 	u32 epoch = 0;
 	int r;
 
-	if (mutex_lock_killable(&s->meta))
-		return deltarec_refuse(dt, "replay abort", -EINTR);
+	/* The ring has room after a merge, unless writers are very fast. */
 	for (;;) {
+		r = deltarec_lock_merged(s);
+		if (r)
+			return deltarec_refuse(dt, "replay abort", r);
 		down_write(&s->epochs);
 		mutex_lock(&s->ctl);
-		if (dr_store_ring_has_one(&s->st))
+		if (dr_store_ring_has_room(&s->st))
 			break;
 		mutex_unlock(&s->ctl);
 		up_write(&s->epochs);
-		r = deltarec_merge(s);
-		if (r < 0) {
-			mutex_unlock(&s->meta);
-			return deltarec_refuse(dt, "replay abort", r);
-		}
+		mutex_unlock(&s->meta);
 	}
 	if (s->st.replay)
 		epoch = s->st.replay->epoch;
 	r = s->mode == DELTAREC_RW ? dr_replay_abort(&s->st) : -EROFS;
 	up_write(&s->epochs);
-	if (!r)
+	if (!r) {
+		spin_lock_irq(&s->lock);
+		s->reclaim_merged = false;
+		spin_unlock_irq(&s->lock);
 		r = deltarec_ctl_finish(s);
+	}
 	mutex_unlock(&s->ctl);
 	deltarec_replay_update(s);
 	mutex_unlock(&s->meta);

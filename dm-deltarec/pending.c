@@ -71,9 +71,7 @@ int deltarec_pending_add(struct deltarec_store *s, struct deltarec_io *io,
 	r = dr_store_begin_write(&s->st, nr, &io->slot);
 	if (r)
 		return r;
-	/* While a merge has no room this one is luck: it is not over. */
-	if (s->merge_stall.error != -ENOSPC)
-		s->full = false;
+	s->full = false;
 	io->flags |= DELTAREC_IO_PENDING;
 	io->block = block;
 	io->nr = *nr;
@@ -128,21 +126,18 @@ bool deltarec_wait_for_room(struct deltarec_store *s, struct deltarec_io *io,
 			    int error, blk_status_t *status)
 {
 	struct dr_store *st = &s->st;
-	bool stalled = s->merge_stall.error == -ENOSPC, wait;
+	bool merge;
 
 	lockdep_assert_held(&s->lock);
 	/*
 	 * A merge makes room in the memtable, and may free slots. Two of them:
-	 * the one under way may have been past what was given up since. When it
-	 * has no room itself, only reclaim can free any.
+	 * the one under way may have been past what was given up since.
 	 */
-	if (error == -EAGAIN)
-		wait = !stalled;
-	else
-		wait = io->tries < 2 &&
-		       (s->meta_busy || st->reclaim_wanted ||
-			(!stalled && (st->space.pending || st->frozen)));
-	if (wait) {
+	merge = error == -EAGAIN ||
+		(io->tries < 2 && (st->space.pending || s->meta_busy ||
+				   st->frozen || st->reclaim_wanted));
+	/* The merge that is waited for has no room itself. */
+	if (merge && s->merge_stall.error != -ENOSPC) {
 		if (error != -EAGAIN)
 			io->tries++;
 		s->merge_wanted = true;

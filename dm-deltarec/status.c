@@ -16,14 +16,11 @@ static const char *mode_word(const struct deltarec_store *s)
 	}
 }
 
-static const char *space_word(const struct deltarec_store *s)
+static const char *space_word(const struct dr_space *sp)
 {
-	const struct dr_space *sp = &s->st.space;
 	u64 low = max(2 * sp->reserve, sp->nr_blocks / 16);
 
-	/* The second: what is in memory finds no room to leave it (S7). */
-	if (sp->free < sp->reserve + sp->slot_blocks ||
-	    s->merge_stall.error == -ENOSPC)
+	if (sp->free < sp->reserve + sp->slot_blocks)
 		return DR_SPACE_FULL;
 	return sp->free < low ? DR_SPACE_LOW : DR_SPACE_OK;
 }
@@ -46,7 +43,7 @@ static void info_locked(struct deltarec_store *s, struct deltarec_reply *out)
 	deltarec_reply(out, "%s %u %u %llu/%llu %llu %llu %s %u %u %llu ",
 		       mode_word(s), st->head, head ? head->parent : 0,
 		       sp->nr_blocks - sp->free, sp->nr_blocks, sp->nodes,
-		       sp->reserve, space_word(s), deltarec_block_sectors(s),
+		       sp->reserve, space_word(sp), deltarec_block_sectors(s),
 		       st->epochs.nr, st->head_blocks);
 	deltarec_reply(out, "%llu/%u %llu %u/%u ",
 		       dr_journal_used(&st->journal), st->journal.blocks,

@@ -158,7 +158,8 @@ static void store_init(struct deltarec_store *s)
 	init_waitqueue_head(&s->ctl_wait);
 	INIT_LIST_HEAD(&s->list);
 	INIT_LIST_HEAD(&s->parked);
-	INIT_DELAYED_WORK(&s->meta_work, deltarec_meta_work);
+	INIT_WORK(&s->meta_work, deltarec_meta_work);
+	INIT_DELAYED_WORK(&s->again, deltarec_again_work);
 	INIT_WORK(&s->event_work, event_work);
 }
 
@@ -402,11 +403,11 @@ dev_t deltarec_store_dev(const struct deltarec_store *s, bool *delta)
  * goes on when the one who sent it was killed. Both end here: they could not
  * do harm later, since store_free() waits for them before anything they use
  * goes, and whoever is left keeps s->delta open; but what is closed does not
- * change by itself. The checkpoint, which may wait long for I/O, has ended
- * before (deltarec_store_put()). registry_mutex held; a step does not take it.
+ * change by itself. registry_mutex held; neither of them takes it.
  */
 static void detach(struct deltarec_store *s)
 {
+	flush_workqueue(s->ctl_wq);
 	WRITE_ONCE(s->stopping, true);
 	deltarec_meta_stop(s);
 	s->md = NULL;
@@ -423,9 +424,6 @@ void deltarec_store_put(struct deltarec *dt)
 	if (s->ti == dt->ti)
 		s->ti = NULL;
 	mutex_unlock(&s->ti_lock);
-	/* Without the mutex, so that other devices can be opened meanwhile. */
-	if (!dt->view)
-		flush_workqueue(s->ctl_wq);
 	mutex_lock(&registry_mutex);
 	if (!dt->view && !--s->heads)
 		detach(s);
@@ -472,8 +470,6 @@ static int activate(struct deltarec_store *s)
 	new = deltarec_snap_alloc();
 	spin_lock_irq(&s->lock);
 	deltarec_snap_publish(s, new);
-	/* Nothing is in memory. */
-	s->reclaim_merged = true;
 	if (dr_reclaim_pending(&s->st))
 		s->st.reclaim_wanted = true;
 	spin_unlock_irq(&s->lock);

@@ -16,23 +16,34 @@
 void deltarec_kick_meta(struct deltarec_store *s)
 {
 	if (!READ_ONCE(s->stopping))
-		mod_delayed_work(s->meta_wq, &s->meta_work, 0);
+		queue_work(s->meta_wq, &s->meta_work);
 }
 
 /* --- steps that found no room or no memory --------------------------------- */
 
-/* Is it too early to try again? Then the worker comes again at that time. */
+void deltarec_again_work(struct work_struct *work)
+{
+	deltarec_kick_meta(container_of(to_delayed_work(work),
+					struct deltarec_store, again));
+}
+
+static void come_again(struct deltarec_store *s, unsigned long delay)
+{
+	if (!READ_ONCE(s->stopping))
+		queue_delayed_work(s->meta_wq, &s->again, delay);
+}
+
+/* Is it too early to try again? */
 static bool stalled(struct deltarec_store *s, struct deltarec_stall *stall)
 {
 	unsigned long delay = 0;
 
-	lockdep_assert_held(&s->meta);
 	spin_lock_irq(&s->lock);
 	if (stall->error && time_before(jiffies, stall->until))
 		delay = stall->until - jiffies;
 	spin_unlock_irq(&s->lock);
-	if (delay && (!s->meta_delay || delay < s->meta_delay))
-		s->meta_delay = delay;
+	if (delay)
+		come_again(s, delay);
 	return delay;
 }
 
@@ -41,12 +52,12 @@ void deltarec_step_failed(struct deltarec_store *s,
 {
 	unsigned int delay;
 
+	if (error == -EINTR)
+		return;
 	if (error != -ENOSPC && error != -ENOMEM) {
 		deltarec_set_mode(s, DELTAREC_RO, "cannot commit metadata");
 		return;
 	}
-	if (!stall)
-		return;
 	spin_lock_irq(&s->lock);
 	delay = clamp_t(unsigned int, 2 * stall->delay, DELAY_MIN, DELAY_MAX);
 	stall->error = error;
@@ -55,8 +66,7 @@ void deltarec_step_failed(struct deltarec_store *s,
 	if (error == -ENOSPC)
 		deltarec_tell_full(s);
 	spin_unlock_irq(&s->lock);
-	/* It finds that it is too early, and when it is not. */
-	deltarec_kick_meta(s);
+	come_again(s, delay);
 	/* Flushes that wait for a merge may have to fail. */
 	deltarec_journal_kick(s);
 }
@@ -84,9 +94,10 @@ void deltarec_hurry(struct deltarec_store *s)
 
 void deltarec_meta_stop(struct deltarec_store *s)
 {
-	/* What is due comes first: a suspend wants it done. */
-	flush_work(&s->meta_work.work);
-	cancel_delayed_work_sync(&s->meta_work);
+	cancel_delayed_work_sync(&s->again);
+	flush_work(&s->meta_work);
+	/* That may have asked to come again. */
+	cancel_delayed_work_sync(&s->again);
 }
 
 /* --- merges ------------------------------------------------------------------ */
@@ -98,7 +109,6 @@ void deltarec_meta_stop(struct deltarec_store *s)
 void deltarec_committed(struct deltarec_store *s, bool final)
 {
 	struct deltarec_snap *new = deltarec_snap_alloc();
-	bool again;
 
 	lockdep_assert_held(&s->meta);
 	spin_lock_irq(&s->lock);
@@ -107,21 +117,20 @@ void deltarec_committed(struct deltarec_store *s, bool final)
 	synchronize_rcu();
 	deltarec_era_drain(&s->era);
 	dr_store_release(&s->st, final);
-	/*
-	 * What a merge found missing may be there now. It is tried at once, and
-	 * who waits for it goes on waiting; the delay is kept, in case it fails.
-	 */
+	/* What a merge found missing may be there now. */
 	spin_lock_irq(&s->lock);
-	again = s->merge_stall.error;
-	if (again)
-		s->merge_wanted = true;
-	s->merge_stall.error = 0;
+	s->merge_stall.until = jiffies;
 	spin_unlock_irq(&s->lock);
-	if (again)
-		deltarec_kick_meta(s);
 	/* Flushes may have waited for room in the ring. */
 	deltarec_journal_kick(s);
 	deltarec_wake_parked(s);
+}
+
+void deltarec_commit_failed(struct deltarec_store *s, int error)
+{
+	lockdep_assert_held(&s->meta);
+	if (error != -ENOSPC && error != -ENOMEM)
+		deltarec_set_mode(s, DELTAREC_RO, "cannot commit metadata");
 }
 
 /* Freeze the active table; no control record is pending while we hold ctl. */
@@ -173,6 +182,7 @@ static int commit_epochs(struct deltarec_store *s)
 		return r;
 	}
 	deltarec_committed(s, true);
+	succeeded(s, &s->merge_stall);
 	return 1;
 }
 
@@ -188,13 +198,13 @@ static int merge_frozen(struct deltarec_store *s)
 		}
 		deltarec_committed(s, !r);
 	} while (r);
+	succeeded(s, &s->merge_stall);
 	return 1;
 }
 
 int deltarec_merge(struct deltarec_store *s)
 {
 	int r, left = 0;
-	bool again;
 
 	lockdep_assert_held(&s->meta);
 	if (s->mode != DELTAREC_RW)
@@ -206,17 +216,6 @@ int deltarec_merge(struct deltarec_store *s)
 		return left;
 	freeze(s);
 	r = s->st.frozen ? merge_frozen(s) : commit_epochs(s);
-	if (r < 0)
-		return r;
-	succeeded(s, &s->merge_stall);
-	spin_lock_irq(&s->lock);
-	again = s->reclaim_again;
-	s->reclaim_again = false;
-	if (again)
-		dr_reclaim_again(&s->st);
-	spin_unlock_irq(&s->lock);
-	if (again)
-		deltarec_kick_meta(s);
 	return r ? r : left;
 }
 
@@ -250,10 +249,7 @@ static bool stepped(struct deltarec_store *s, int r)
 	return r == 1;
 }
 
-/*
- * What the dropped epochs have in memory goes into the trees first, and with it
- * what replaces versions of theirs. Return: is all of it there?
- */
+/* What the dropped epochs have in memory goes into the trees first. */
 static bool merge_for_reclaim(struct deltarec_store *s)
 {
 	bool merged;
@@ -272,37 +268,17 @@ static bool merge_for_reclaim(struct deltarec_store *s)
 	return false;
 }
 
-/*
- * May a step be made? If the merge has no room it goes without, unless it could
- * miss versions of a dropped epoch that are only in memory: how else should
- * there be room again? It may miss what newer versions in memory replace, so
- * there is another pass after the merge. s->epochs held
- */
-static bool may_reclaim(struct deltarec_store *s)
-{
-	bool may;
-
-	spin_lock_irq(&s->lock);
-	may = s->reclaim_merged || dr_reclaim_ready(&s->st);
-	if (may && !s->reclaim_merged)
-		s->reclaim_again = true;
-	spin_unlock_irq(&s->lock);
-	return may;
-}
-
 static bool run_reclaim(struct deltarec_store *s)
 {
-	bool merged = merge_for_reclaim(s);
 	int r;
 
-	/* A merge that met an I/O error */
-	if (s->mode != DELTAREC_RW)
+	if (!merge_for_reclaim(s))
 		return false;
 	down_read(&s->epochs);
-	/* If merged: a drop since then is of an epoch that was not. */
-	if (!may_reclaim(s)) {
+	/* A drop since then: it may be of an epoch that was not merged. */
+	if (!READ_ONCE(s->reclaim_merged)) {
 		up_read(&s->epochs);
-		return merged;
+		return true;
 	}
 	r = dr_reclaim_step(&s->st);
 	up_read(&s->epochs);
@@ -364,31 +340,23 @@ static enum step_result step(struct deltarec_store *s)
 
 void deltarec_meta_work(struct work_struct *work)
 {
-	struct deltarec_store *s = container_of(to_delayed_work(work),
-						struct deltarec_store,
+	struct deltarec_store *s = container_of(work, struct deltarec_store,
 						meta_work);
 	unsigned int noio = memalloc_noio_save();
 	enum step_result r = STEP_DONE;
-	bool full;
 
 	mutex_lock(&s->meta);
-	s->meta_delay = 0;
 	if (s->mode == DELTAREC_RW && !READ_ONCE(s->stopping))
 		r = step(s);
 	spin_lock_irq(&s->lock);
 	s->meta_busy = r == STEP_MORE;
-	full = s->merge_stall.error == -ENOSPC;
 	spin_unlock_irq(&s->lock);
-	/* Unless it was kicked meanwhile, which comes first. */
-	if (r != STEP_MORE && s->meta_delay && !READ_ONCE(s->stopping))
-		queue_delayed_work(s->meta_wq, &s->meta_work, s->meta_delay);
 	mutex_unlock(&s->meta);
 	/*
 	 * Whoever waited for this finds room now, or has to fail. Who would ask
-	 * for a merge again before its time, since it lacks memory, goes on
-	 * waiting; when it lacks room, nobody asks.
+	 * for the merge again before its time goes on waiting.
 	 */
-	if (r != STEP_WAITS || full)
+	if (r != STEP_WAITS)
 		deltarec_wake_parked(s);
 	if (r == STEP_MORE)
 		deltarec_kick_meta(s);

@@ -4,9 +4,8 @@
  *
  * The sorted entries and the ranges are read side by side as a sequence of
  * runs of blocks with the same versions, each run being one change for the
- * plan. When the transaction's log is half full, or there is room for no more
- * changes at once, what there is gets committed and the merge goes on in the
- * next step: doing a part of it twice after a
+ * plan. When the transaction's log is half full, what there is gets committed
+ * and the merge goes on in the next step: doing a part of it twice after a
  * crash gives the same trees, since the journal is only left behind by the
  * last commit (J7).
  */
@@ -229,7 +228,7 @@ static bool continues(const struct dr_store *st, u32 a, u64 len, u32 b)
 	return true;
 }
 
-/* Feed runs until all is fed (0) or the transaction has enough (1) */
+/* Feed runs until all is fed (0) or the transaction is half full (1) */
 static int feed_all(struct dr_store *st)
 {
 	struct dr_merge *g = &st->merge;
@@ -270,7 +269,7 @@ static int feed_all(struct dr_store *st)
 	return r;
 }
 
-static int merge_some(struct dr_store *st)
+int dr_merge_step(struct dr_store *st)
 {
 	struct dr_merge *g = &st->merge;
 	int r, more;
@@ -282,7 +281,6 @@ static int merge_some(struct dr_store *st)
 	next = g->next;
 	pos = g->pos;
 	dr_store_begin(st);
-	st->txn.leave = DR_TXN_LEAVE;
 	dr_plan_restart(&g->plan);
 	more = feed_all(st);
 	r = more < 0 ? more : dr_plan_flush(&g->plan);
@@ -302,16 +300,4 @@ static int merge_some(struct dr_store *st)
 	if (!more)
 		g->under_way = false;
 	return more;
-}
-
-int dr_merge_step(struct dr_store *st)
-{
-	int r;
-
-	do
-		r = merge_some(st);
-	while (r == -ENOSPC && dr_txn_smaller(&st->txn));
-	if (r >= 0)
-		dr_txn_larger(&st->txn);
-	return r;
 }

@@ -340,7 +340,6 @@ int dr_plan_feed(struct dr_plan *p, const struct dr_urun *u)
 	u64 pos = u->block, end = u->block + u->len, to;
 	int r = 0;
 
-	p->txn->fed++;
 	if (pos < p->done)
 		r = dr_plan_flush(p);
 	while (!r && pos < end) {

@@ -53,30 +53,6 @@ u32 dr_reclaim_pending(const struct dr_store *st)
 	return n;
 }
 
-/* What a replay computes goes straight into the trees. No head: no prev */
-static bool was_replay(const struct dr_epoch *e)
-{
-	return e->how == DR_MADE_BY_REPLAY && !e->prev;
-}
-
-bool dr_reclaim_ready(const struct dr_store *st)
-{
-	const struct dr_epoch *e = st->epochs.e, *end = e + st->epochs.nr;
-
-	for (; e < end; e++)
-		if (e->state == DR_EPOCH_DROPPED && !e->gone &&
-		    !was_replay(e) && dr_store_in_memory(st, e->id))
-			return false;
-	return true;
-}
-
-void dr_reclaim_again(struct dr_store *st)
-{
-	st->reclaim_wanted = dr_reclaim_pending(st);
-	st->reclaim_epoch = 0;
-	st->reclaim_block = 0;
-}
-
 static void reclaim_exit(struct reclaim *rc)
 {
 	const struct dr_env *env = &rc->st->env;
@@ -396,11 +372,15 @@ static int reclaim_pass(struct reclaim *rc)
 	return 0;
 }
 
-static int reclaim_some(struct dr_store *st)
+int dr_reclaim_step(struct dr_store *st)
 {
 	struct reclaim rc;
 	int r, more = 0;
 
+	if (!dr_reclaim_pending(st)) {
+		st->reclaim_wanted = false;
+		return 0;
+	}
 	dr_store_begin(st);
 	r = reclaim_init(&rc, st);
 	if (!r) {
@@ -419,20 +399,4 @@ static int reclaim_some(struct dr_store *st)
 	if (!more)
 		st->reclaim_wanted = false;
 	return more;
-}
-
-int dr_reclaim_step(struct dr_store *st)
-{
-	int r;
-
-	if (!dr_reclaim_pending(st)) {
-		st->reclaim_wanted = false;
-		return 0;
-	}
-	do
-		r = reclaim_some(st);
-	while (r == -ENOSPC && dr_txn_smaller(&st->txn));
-	if (r >= 0)
-		dr_txn_larger(&st->txn);
-	return r;
 }

@@ -111,10 +111,6 @@ int dr_reclaim_step(struct dr_store *st);
  * yet. st->reclaim_wanted says whether a pass is due.
  */
 u32 dr_reclaim_pending(const struct dr_store *st);
-/* Has everything of the dropped epochs been merged? (lock) */
-bool dr_reclaim_ready(const struct dr_store *st);
-/* A pass from the beginning, if there is anything to be looked at (lock) */
-void dr_reclaim_again(struct dr_store *st);
 
 struct dr_range {
 	u64 block;

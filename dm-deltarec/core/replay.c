@@ -212,14 +212,24 @@ static int compute_some(struct dr_store *st, bool since)
 	return r;
 }
 
-/* A part of what compute() has to do, in one commit */
-static int compute_step(struct dr_store *st, bool since)
+/*
+ * What the rules cover and was not computed yet, or (@since) all of it, but
+ * only what was written since the beginning
+ */
+static int compute(struct dr_store *st, bool since)
 {
-	struct dr_replay *rp = st->replay, was = *rp;
+	struct dr_replay *rp = st->replay, was;
 	int r, f;
 
+	r = dr_rules_ready(&rp->rules, &st->env, &rp->todo);
+	if (r)
+		return r;
+	was = *rp;
+	/* The record of the commit names an epoch that must be in the tree. */
+	if (rp->done == (since ? rp->rules.nr_ranges : rp->todo.nr) &&
+	    !dr_epochs_find(&st->epochs, rp->epoch)->dirty)
+		return 0;
 	dr_store_begin(st);
-	st->txn.leave = DR_TXN_LEAVE;
 	dr_plan_restart(rp->plan);
 	r = compute_some(st, since);
 	if (r >= 0) {
@@ -237,29 +247,6 @@ static int compute_step(struct dr_store *st, bool since)
 		rp->at_block = was.at_block;
 		rp->mixed = was.mixed;
 	}
-	return r;
-}
-
-/*
- * What the rules cover and was not computed yet, or (@since) all of it, but
- * only what was written since the beginning
- */
-static int compute(struct dr_store *st, bool since)
-{
-	struct dr_replay *rp = st->replay;
-	int r = dr_rules_ready(&rp->rules, &st->env, &rp->todo);
-
-	if (r)
-		return r;
-	/* The record of the commit names an epoch that must be in the tree. */
-	if (rp->done == (since ? rp->rules.nr_ranges : rp->todo.nr) &&
-	    !dr_epochs_find(&st->epochs, rp->epoch)->dirty)
-		return 0;
-	do
-		r = compute_step(st, since);
-	while (r == -ENOSPC && dr_txn_smaller(&st->txn));
-	if (r >= 0)
-		dr_txn_larger(&st->txn);
 	return r;
 }
 

@@ -66,7 +66,6 @@ static void ctl_set(struct dr_store *st, u16 type, u32 epoch, u32 head,
 static void ctl_ready(struct dr_store *st)
 {
 	st->ctl_state = DR_CTL_READY;
-	st->ctl_first = le16_to_cpu(st->ctl.type) == DR_CTL_DROP;
 	st->ctl_at = st->active->used;
 	st->fill_pass = 0;
 	st->fill_pos = ~0u;
@@ -273,6 +272,8 @@ int dr_store_drop(struct dr_store *st, u32 epoch)
 	st->reclaim_wanted = true;
 	st->reclaim_epoch = 0;
 	st->reclaim_block = 0;
+	/* A drop seals nothing: everything before it goes first. */
+	st->ctl_epoch = st->head;
 	return 0;
 }
 

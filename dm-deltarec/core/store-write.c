@@ -95,31 +95,10 @@ bool dr_store_freeze(struct dr_store *st)
 	old->reserved = 0;
 	new->first = st->published;
 	st->frozen = old;
-	st->frozen_since = st->active_since;
 	st->active = new;
 	st->active_since = st->head;
 	st->tail_known = false;
 	return true;
-}
-
-bool dr_store_in_memory(const struct dr_store *st, u32 epoch)
-{
-	return epoch >= st->active_since ||
-	       (st->frozen && epoch >= st->frozen_since);
-}
-
-/*
- * Blocks of the ring that entries without a control record leave alone. When
- * merges find no room, the ring fills up too, and only a drop can help.
- */
-static u32 kept_for_ctl(const struct dr_journal *j)
-{
-	return j->blocks / 8;
-}
-
-bool dr_store_ring_has_one(const struct dr_store *st)
-{
-	return dr_journal_used(&st->journal) < st->journal.blocks;
 }
 
 /*
@@ -151,7 +130,6 @@ struct filler {
 	struct dr_disk_journal *d;	/* block under construction */
 	u32 nr;				/* finished ones */
 	u32 max;
-	u32 keep;			/* of the ring */
 	u16 kind;			/* 0: no block is open */
 	u16 n;
 };
@@ -178,7 +156,7 @@ static bool open_block(struct filler *f, u16 kind, u16 max)
 	if (f->kind)
 		return true;
 	/* A group is one write: it ends at the end of the ring. */
-	if (f->nr == f->max || dr_journal_used(j) + f->keep >= j->blocks ||
+	if (f->nr == f->max || dr_journal_used(j) >= j->blocks ||
 	    (f->nr && dr_journal_place(j, j->seq) == DR_JOURNAL_START))
 		return false;
 	memset(f->d, 0, sizeof(*f->d));
@@ -279,21 +257,10 @@ static void fill_around_ctl(struct filler *f)
 	st->group.ctl = true;
 }
 
-/*
- * A drop on its own. The epoch is sealed, so its entries are in the journal
- * (J4), and the order of a drop and those of other epochs means nothing.
- */
-static void fill_ctl(struct filler *f)
-{
-	f->st->group.ctl = put_ctl(f);
-}
-
 static void fill_plain(struct filler *f, struct dr_memtable *m)
 {
 	u32 i = m->recorded;
 
-	if (f->st->ctl_state == DR_CTL_NONE)
-		f->keep = kept_for_ctl(&f->st->journal);
 	while (i < m->used && put_entry(f, m->e + i))
 		i++;
 	f->st->group.recorded = i;
@@ -304,11 +271,9 @@ int dr_store_fill(struct dr_store *st, void *buf, u32 max)
 	struct filler f = { .st = st, .d = buf, .max = max };
 	struct dr_memtable *m = st->active;
 	u64 seq = st->journal.seq;
-	bool alone;
 
 	if (st->group.nr)
 		return -EBUSY;
-	alone = st->ctl_state == DR_CTL_READY && st->ctl_first;
 	if (st->frozen && st->frozen->recorded < st->frozen->used)
 		m = st->frozen;
 	else if (st->ctl_state == DR_CTL_DRAINING)
@@ -322,9 +287,7 @@ int dr_store_fill(struct dr_store *st, void *buf, u32 max)
 	st->group.table = m;
 	st->group.first = m->first;
 	st->group.recorded = m->recorded;
-	if (alone)
-		fill_ctl(&f);
-	else if (m == st->active && st->ctl_state == DR_CTL_READY)
+	if (m == st->active && st->ctl_state == DR_CTL_READY)
 		fill_around_ctl(&f);
 	else if (m->recorded < m->used)
 		fill_plain(&f, m);

@@ -104,12 +104,10 @@ struct dr_store {
 	bool track_reads;	/* a new head counts: */
 	u32 head_read_first;	/* as in its record; lock */
 	u32 active_since;	/* head when the active table became that */
-	u32 frozen_since;	/* the same of the frozen one */
 
 	enum dr_ctl_state ctl_state;
 	struct dr_disk_ctl ctl;
 	u32 ctl_epoch;		/* that it seals */
-	bool ctl_first;		/* it need not follow any entry */
 	u32 ctl_at;		/* entries of active when it became ready */
 	u32 fill_pass;		/* before the seal / after it */
 	u32 fill_pos;
@@ -234,8 +232,6 @@ static inline bool dr_store_is_recorded(const struct dr_store *st,
  * merge can make room while one is pending, so ask before.
  */
 bool dr_store_ring_has_room(const struct dr_store *st);
-/* The same for a drop, which has to follow nothing */
-bool dr_store_ring_has_one(const struct dr_store *st);
 
 /* Entries published so far, and of them recorded */
 u64 dr_store_recorded(const struct dr_store *st);
@@ -301,8 +297,6 @@ int dr_store_redo(struct dr_store *st, const struct dr_disk_ctl *c);
  * a seal is pending, or it is empty.
  */
 bool dr_store_freeze(struct dr_store *st);
-/* May a memtable that is not merged have versions of this sealed epoch? */
-bool dr_store_in_memory(const struct dr_store *st, u32 epoch);
 
 /**
  * dr_merge_step() - bring the frozen table into the trees, or part of it

@@ -14,7 +14,6 @@ int dr_txn_init(struct dr_txn *txn, const struct dr_env *env,
 	txn->sp = sp;
 	txn->uuid = uuid;
 	txn->max_log = DR_TXN_LOG;
-	txn->max_fed = DR_TXN_LOG / 2;
 	txn->log = env->alloc(env->ctx, DR_TXN_LOG * sizeof(*txn->log));
 	txn->out = env->alloc(env->ctx, DR_BLOCK_SIZE);
 	txn->fresh = env->alloc(env->ctx, DR_TXN_FRESH * sizeof(u64));
@@ -57,24 +56,9 @@ void dr_txn_begin(struct dr_txn *txn, u64 gen)
 {
 	txn->gen = gen;
 	txn->kept = txn->nr_log;
-	txn->fed = 0;
-	txn->leave = 0;
 	txn->nr_fresh = 0;
 	txn->nr_spare = 0;
 	txn->nodes_before = txn->sp->nodes;
-}
-
-bool dr_txn_smaller(struct dr_txn *txn)
-{
-	if (txn->max_fed <= 1 || !txn->fed)
-		return false;
-	txn->max_fed = max_t(u32, min(txn->max_fed, txn->fed) / 2, 1);
-	return true;
-}
-
-void dr_txn_larger(struct dr_txn *txn)
-{
-	txn->max_fed = min(2 * txn->max_fed, DR_TXN_LOG / 2);
 }
 
 static int log_add(struct dr_txn *txn, u64 block, u32 nr, enum dr_txn_op op)
@@ -143,9 +127,7 @@ u64 dr_txn_take_node(struct dr_txn *txn)
 		if (txn->nr_log == txn->max_log)
 			return 0;
 		env->lock(env->ctx);
-		/* An activation that gives up helps nobody. */
-		block = txn->hold || txn->sp->free > txn->leave ?
-			dr_space_take_node(txn->sp) : 0;
+		block = dr_space_take_node(txn->sp);
 		env->unlock(env->ctx);
 		if (!block)
 			return 0;

@@ -42,9 +42,6 @@ struct dr_txn {
 	u32 max_log;
 	u32 kept;		/* entries of earlier ones, see dr_txn_release() */
 	bool hold;		/* the journal is being replayed, see there */
-	u32 fed;		/* changes of the plan in this one, */
-	u32 max_fed;		/* and how many there may be in a step */
-	u32 leave;		/* free blocks that its nodes may not take */
 	/*
 	 * Nodes that this transaction both took and gave up; the first
 	 * nr_spare of them may be taken again.
@@ -68,9 +65,6 @@ struct dr_txn {
 #define DR_TXN_FRESH	16384u
 #endif
 
-/* Free blocks that a step leaves to those that make room */
-#define DR_TXN_LEAVE	32u
-
 int dr_txn_init(struct dr_txn *txn, const struct dr_env *env,
 		struct dr_space *sp, const u8 *uuid);
 void dr_txn_exit(struct dr_txn *txn);
@@ -80,16 +74,8 @@ void dr_txn_begin(struct dr_txn *txn, u64 gen);
 /* Is there room in the log for one more round of work, or commit first? */
 static inline bool dr_txn_roomy(const struct dr_txn *txn)
 {
-	return txn->nr_log < txn->max_log / 2 && txn->fed < txn->max_fed;
+	return txn->nr_log < txn->max_log / 2;
 }
-
-/*
- * After a step: what it needs at once grows with what it does, so one that
- * finds no room is made smaller (true: try it again), and one that does lets
- * the next be larger. A step with a single change can not be smaller.
- */
-bool dr_txn_smaller(struct dr_txn *txn);
-void dr_txn_larger(struct dr_txn *txn);
 
 /* A tree names a slot that so far only the journal or a memtable named. */
 int dr_txn_name(struct dr_txn *txn, u64 block, u32 nr);

@@ -213,7 +213,7 @@ refuses 4 "'dmdelta recover v --from $spoilt --to $spoilt' finishes it; --force 
 	recover v --from bad --to bad
 "$DMDELTA" checkpoint v >/dev/null # by somebody else
 json_of 0 recover v --from "$spoilt" --to "$spoilt" --force
-ok "the next run goes on" grep -q 'interrupted after epoch .*: it goes on' err
+ok "the next run goes on" grep -q 'interrupted after epoch .*, it goes on' err
 not_ok "... and does it" grep -q spoilt -r /mnt/t/docs
 is "$(find /mnt/t -name '.dmdelta-tmp*')" "" "... and leaves nothing"
 ok "... but the note of having begun" "$DMDELTA" show v "$(json j '$.before')" --recipe note
