@@ -159,10 +159,13 @@ static int find_mixed(const struct at *at, u32 first, u32 cut)
 int dr_judge(const struct dr_judge *j, u64 block, u64 max,
 	     struct dr_verdict *v)
 {
-	struct at at = { .j = j, .block = block, .v = v };
 	u32 cut, from, first;
+	struct at at;	/* not cleared: a cover is large, and most are empty */
 	int r;
 
+	at.j = j;
+	at.block = block;
+	at.v = v;
 	v->mixed = false;
 	v->later = false;
 	v->len = dr_rules_cover(j->rules, block, max, &at.cover);
