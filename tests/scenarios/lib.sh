@@ -18,6 +18,31 @@ fs='' attack='' seed=''
 mkdir -p $there
 
 corpus_() { (cd $there && corpus -s "$seed" -a "$attack" "$@"); }
+# noise FILE BLOCK-SIZE SEEK COUNT [DD-OPTION...]: random bytes over what is there,
+# other ones each time, but the same ones with the same seed
+noises=0
+noise() {
+	noises=$((noises + 1))
+	corpus -s "$seed" noise $noises | dd of="$1" bs="$2" seek="$3" count="$4" \
+		iflag=fullblock conv=notrunc,fsync status=none "${@:5}"
+}
+# pick NUMBER FROM TO: a number between the two that the seed decides
+pick() {
+	local r
+
+	r=$(corpus -s "$seed" noise $((1000 + $1)) | od -An -tu4 -N4)
+	echo $((r % ($3 - $2 + 1) + $2))
+}
+# each FS...: "scenario" on each of these, at more than one seed; $what names both
+each() {
+	for f; do
+		for seed in 1 2 ${DEEP:+3 4}; do
+			what="$f, seed $seed" noises=0
+			scenario
+		done
+	done
+}
+
 # The page cache knows things that the disk below may no longer hold.
 fresh() { sync; echo 3 >/proc/sys/vm/drop_caches; }
 

@@ -9,23 +9,25 @@
 # shellcheck source=tests/scenarios/ways.sh
 . "$(dirname "$0")/ways.sh"
 
-for f in ${DEEP:+ext4 xfs btrfs} ${DEEP:-$2}; do
-	[ "$f" != 1 ] || continue
-	for s in 1 2; do
-		what="$f, $1, seed $s"
-		must history "$f" "$1" "$s"
+attack=$1
+scenario() {
+	must history "$f" "$attack" "$seed"
 
-		must copy_pair
-		exits 4 "$what: a plan of blocks is refused" \
-			"$DMDELTA" plan v --from bad --to bad --mode blocks
-		case $f in
-		btrfs) like "$(cat /tmp/case/out /tmp/case/err)" 'copy-on-write' "$what: ... the reason is told" ;;
-		*) like "$(cat /tmp/case/out)" 'C2 refused .*: .*use files' "$what: ... the reason is told" ;;
-		esac
-		close_pair
-		judged "$what: blocks do no harm" "$(try_way blocks)"
-		judged "$what: files give everything" "$(try_way files)"
-		like "$(cat /tmp/case/said)" 'mixed' "$what: what the owner wrote anew is reported"
-	done
-done
+	must copy_pair
+	exits 4 "$what: a plan of blocks is refused" \
+		"$DMDELTA" plan v --from bad --to bad --mode blocks
+	case $f in
+	btrfs) like "$(cat /tmp/case/out /tmp/case/err)" 'copy-on-write' "$what: ... the reason is told" ;;
+	*) like "$(cat /tmp/case/out)" 'C2 refused .*: .*use files' "$what: ... the reason is told" ;;
+	esac
+	close_pair
+	judged "$what: blocks do no harm" "$(try_way blocks)"
+	judged "$what: files give everything" "$(try_way files)"
+	like "$(cat /tmp/case/said)" 'mixed' "$what: what the owner wrote anew is reported"
+}
+if [ -n "${DEEP-}" ]; then
+	each ext4 xfs btrfs
+else
+	each "$2"
+fi
 finish

@@ -3,6 +3,7 @@
 # In the guest, after the power cut: see host.sh.
 # shellcheck source=tests/scenarios/lib.sh
 . "$(dirname "$0")/../lib.sh"
+seed=$1
 
 load_module
 modprobe -a ext4 xfs
@@ -16,7 +17,7 @@ whole() {
 
 	linear p $vault "$1" "$2" && eval "$3" >/dev/null 2>&1 &&
 		mount -o noatime $p /mnt/p && diff -r /put/tests /mnt/p/tests &&
-		seq 1 50000 | cmp - /mnt/p/numbers
+		seq "$seed" 50000 | cmp - /mnt/p/numbers
 	set -- $?
 	umount /mnt/p
 	dmsetup remove p

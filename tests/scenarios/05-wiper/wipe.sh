@@ -4,6 +4,7 @@
 # which deltarec has nothing to do with, gets a copy of the device's bytes.
 # shellcheck source=tests/scenarios/lib.sh
 . "$(dirname "$0")/../lib.sh"
+seed=$1
 
 load_module
 modprobe -a ext4 xfs
@@ -27,7 +28,7 @@ mkdir -p /mnt/p1 /mnt/p2
 mount -o noatime /dev/mapper/p1 /mnt/p1 && mount -o noatime /dev/mapper/p2 /mnt/p2
 for p in p1 p2; do
 	cp -r /put/tests /mnt/$p/
-	seq 1 50000 >/mnt/$p/numbers
+	seq "$seed" 50000 >/mnt/$p/numbers
 	umount /mnt/$p
 done
 sync
@@ -37,7 +38,7 @@ truncate -s "$(blockdev --getsize64 $vault)" /mnt/record/image
 sync
 
 # wipe START COUNT: blocks of 4 KiB of the device
-wipe() { dd if=/dev/urandom of=$vault bs=4k seek="$1" count="$2" oflag=direct conv=fsync status=none; }
+wipe() { noise $vault 4k "$1" "$2" oflag=direct; }
 tables=$(dumpe2fs /dev/mapper/p1 2>/dev/null |
 	sed -n 's/.*Inode table at \([0-9]*\)-\([0-9]*\).*/\1 \2/p')
 unit=$(dumpe2fs -h /dev/mapper/p1 2>/dev/null | sed -n 's/^Block size: *//p')

@@ -25,29 +25,30 @@ beside_is_base() {
 	[ "$n" = 15 ]
 }
 
-for f in xfs btrfs ext4; do
-	must history $f inplace 1
+scenario() {
+	must history $f inplace $seed
 	corpus_ list rewritten | LC_ALL=C sort >wanted
 	if [ $f != btrfs ]; then
 		must copy_pair
-		exits "0 4" "$f: blocks: plan" "$DMDELTA" --json plan v --from bad --to bad \
+		exits "0 4" "$what: blocks: plan" "$DMDELTA" --json plan v --from bad --to bad \
 			--mode blocks -o recipe.json
 		paths_with class=C1 </tmp/case/out >c1
-		ok "$f: blocks: what was written later is C1, and was rewritten" \
+		ok "$what: blocks: what was written later is C1, and was rewritten" \
 			eval '[ -s c1 ] && [ -z "$(LC_ALL=C comm -23 c1 wanted)" ]'
-		exits "0 4" "$f: blocks: replay" "$DMDELTA" replay v --recipe recipe.json
+		exits "0 4" "$what: blocks: replay" "$DMDELTA" replay v --recipe recipe.json
 		must mount_fs
-		ok "$f: blocks: all 15 are as their owner wrote them" rewritten_kept
+		ok "$what: blocks: all 15 are as their owner wrote them" rewritten_kept
 		umount_fs
 		close_pair
 	fi
 	must copy_pair
 	must mount_fs
-	exits "0 4" "$f: files: recover --beside" "$DMDELTA" --json recover v --from bad --to bad --beside
-	is "$(paths_with action=mixed </tmp/case/out)" "$(cat wanted)" "$f: files: the 15 are reported as mixed"
-	ok "$f: files: all 15 are as their owner wrote them" rewritten_kept
-	ok "$f: files: the version before is beside each" beside_is_base
+	exits "0 4" "$what: files: recover --beside" "$DMDELTA" --json recover v --from bad --to bad --beside
+	is "$(paths_with action=mixed </tmp/case/out)" "$(cat wanted)" "$what: files: the 15 are reported as mixed"
+	ok "$what: files: all 15 are as their owner wrote them" rewritten_kept
+	ok "$what: files: the version before is beside each" beside_is_base
 	umount_fs
 	close_pair
-done
+}
+each xfs btrfs ext4
 finish

@@ -8,18 +8,19 @@
 SIZE_MIB=384 FREE_MIB=24
 victim=$there/victim good=$there/good
 
-for f in ext4 xfs; do
+scenario() {
 	must new_pair $f
 	must mount_fs
-	dd if=/dev/urandom of=$victim bs=1M count=12 conv=fsync status=none
+	noise $victim 1M 0 12
 	was=$(ranges_of $victim)
 	must "$DMDELTA" checkpoint v --label good >/dev/null
-	dd if=/dev/urandom of=$victim bs=1M count=12 conv=notrunc,fsync status=none
+	noise $victim 1M 0 12
 	must "$DMDELTA" checkpoint v --label bad >/dev/null
 	rm $victim	# of no use any more
 	sync
 	# most of what is free, so that the victim's blocks are among it
-	dd if=/dev/urandom of=/tmp/case/written bs=1M count=18 status=none
+	rm -f /tmp/case/written
+	noise /tmp/case/written 1M 0 18
 	cp /tmp/case/written $good
 	sync
 	ranges_of $good >now
@@ -32,29 +33,30 @@ for f in ext4 xfs; do
 				sum += b - a
 		} }
 		END { print sum + 0 }' <(echo "$was") now)
-	ok "$f: the good file has $shared sectors of the victim" [ "$shared" -gt 0 ]
+	ok "$what: the good file has $shared sectors of the victim" [ "$shared" -gt 0 ]
 
-	exits 4 "$f: a plan that forces the old version is refused" \
+	exits 4 "$what: a plan that forces the old version is refused" \
 		"$DMDELTA" plan v --from bad --to bad --mode blocks --path /victim
-	like "$(cat /tmp/case/out)" 'C2 refused' "$f: ... because somebody else owns the blocks"
-	exits 4 "$f: so is the replay" "$DMDELTA" replay v --from bad --to bad --path /victim
-	exits "4 16" "$f: and one that ignores later writes" \
+	like "$(cat /tmp/case/out)" 'C2 refused' "$what: ... because somebody else owns the blocks"
+	exits 4 "$what: so is the replay" "$DMDELTA" replay v --from bad --to bad --path /victim
+	exits "4 16" "$what: and one that ignores later writes" \
 		"$DMDELTA" replay v --from bad --to bad --path /victim --drop-later
 	must mount_fs
-	ok "$f: ... and the good file is as it was" cmp /tmp/case/written $good
+	ok "$what: ... and the good file is as it was" cmp /tmp/case/written $good
 	umount_fs
 
 	# What the refusal prevents: a replay by plain ranges asks nobody.
 	# shellcheck disable=SC2046 # options
-	ok "$f: control: by plain ranges it is done" "$DMDELTA" replay v --from bad --to bad \
+	ok "$what: control: by plain ranges it is done" "$DMDELTA" replay v --from bad --to bad \
 		$(echo "$was" | sed 's/^/--range /') --drop-later
 	must mount_fs
-	not_ok "$f: control: ... the good file is harmed" cmp -s /tmp/case/written $good
+	not_ok "$what: control: ... the good file is harmed" cmp -s /tmp/case/written $good
 	umount_fs
-	ok "$f: undo, whatever its mount has written" "$DMDELTA" undo v --force
+	ok "$what: undo, whatever its mount has written" "$DMDELTA" undo v --force
 	must mount_fs
-	ok "$f: ... the good file is as it was" cmp /tmp/case/written $good
+	ok "$what: ... the good file is as it was" cmp /tmp/case/written $good
 	umount_fs
 	close_pair
-done
+}
+each ext4 xfs
 finish

@@ -16,39 +16,40 @@ unchanged() {
 	is "$(surroundings)" "$around" "$1: nothing is left behind"
 }
 
-for f in xfs ${DEEP:+ext4}; do
-	DIRTY=1 must history $f inplace 1
+scenario() {
+	DIRTY=1 must history $f inplace $seed
 	must copy_pair
-	exits "0 4" "$f: plan of blocks" "$DMDELTA" plan v --from bad --to bad --mode blocks -o blocks.json
-	exits "0 4" "$f: plan of files" "$DMDELTA" plan v --from bad --to bad --mode files -o files.json
+	exits "0 4" "$what: plan of blocks" "$DMDELTA" plan v --from bad --to bad --mode blocks -o blocks.json
+	exits "0 4" "$what: plan of files" "$DMDELTA" plan v --from bad --to bad --mode files -o files.json
 	sync
 	head=$(md5sum <$vault)
 	cp --sparse=always /tmp/case/copy/delta.img /tmp/case/delta.before
 	around=$(surroundings)
 
-	exits 0 "$f: preview of blocks" "$DMDELTA" --json preview v --recipe blocks.json
+	exits 0 "$what: preview of blocks" "$DMDELTA" --json preview v --recipe blocks.json
 	is "$(json /tmp/case/out '$.volumes[0].mounts' '$.volumes[0].check' | xargs)" "1 clean" \
-		"$f: ... mounts and is clean"
-	unchanged "$f: preview of blocks"
-	exits 0 "$f: preview of files" "$DMDELTA" --json preview v --recipe files.json
+		"$what: ... mounts and is clean"
+	unchanged "$what: preview of blocks"
+	exits 0 "$what: preview of files" "$DMDELTA" --json preview v --recipe files.json
 	is "$(json /tmp/case/out '$.volumes[0].mounts' '$.volumes[0].check' | xargs)" "1 clean" \
-		"$f: ... mounts and is clean"
-	unchanged "$f: preview of files"
+		"$what: ... mounts and is clean"
+	unchanged "$what: preview of files"
 
 	# What the journal alone holds is there as well: it was replayed.
 	mkdir -p /mnt/past
-	ok "$f: mount the dirty epoch" "$DMDELTA" mount v@work /mnt/past
-	ok "$f: ... has what only the journal held" eval '(cd /mnt/past && corpus -s 1 is work)'
-	ok "$f: umount" "$DMDELTA" umount /mnt/past
-	unchanged "$f: mount of an epoch"
+	ok "$what: mount the dirty epoch" "$DMDELTA" mount v@work /mnt/past
+	ok "$what: ... has what only the journal held" eval '(cd /mnt/past && corpus -s $seed is work)'
+	ok "$what: umount" "$DMDELTA" umount /mnt/past
+	unchanged "$what: mount of an epoch"
 
-	ok "$f: a view with the recipe" "$DMDELTA" view v "$(json blocks.json '$.epochs.now')" w \
+	ok "$what: a view with the recipe" "$DMDELTA" view v "$(json blocks.json '$.epochs.now')" w \
 		--recipe blocks.json
 	seen=$(md5sum </dev/mapper/w)
-	ok "$f: close" "$DMDELTA" close w
-	exits "0 4" "$f: replay of the recipe" "$DMDELTA" replay v --recipe blocks.json
+	ok "$what: close" "$DMDELTA" close w
+	exits "0 4" "$what: replay of the recipe" "$DMDELTA" replay v --recipe blocks.json
 	blockdev --flushbufs $vault
-	is "$(md5sum <$vault)" "$seen" "$f: gives the bytes that the view has shown"
+	is "$(md5sum <$vault)" "$seen" "$what: gives the bytes that the view has shown"
 	close_pair
-done
+}
+each xfs ${DEEP:+ext4}
 finish

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # One round in the guest, for host.sh. Disks: origin, delta, the prepared delta.
 #
-# usage: round.sh prepare
-#        round.sh LAST BEFORE AFTER replay|undo STEP    looks at what the LAST cut
-#        round.sh LAST BEFORE AFTER end                 left; then is cut itself
+# usage: round.sh SEED prepare
+#        round.sh SEED LAST BEFORE AFTER replay|undo STEP    looks at what the LAST
+#        round.sh SEED LAST BEFORE AFTER end                 cut left; then is cut
 # shellcheck source=tests/scenarios/lib.sh
 . "$(dirname "$0")/../lib.sh"
+seed=$1
+shift
 
 load_module
 origin=$(disk 0) delta=$(disk 1)
@@ -24,14 +26,14 @@ steps() {
 prepare() {
 	local before after
 
-	random_fill "$origin" 32
+	noise "$origin" 1M 0 32 oflag=direct
 	must "$DMDELTA" format "$origin" "$delta"
 	must open_it
-	dd if=/dev/urandom of=$vault bs=64k seek=8 count=64 oflag=direct conv=fsync status=none
+	noise $vault 64k 8 64 oflag=direct
 	must "$DMDELTA" checkpoint v --label good >/dev/null
-	dd if=/dev/urandom of=$vault bs=64k seek=32 count=250 oflag=direct conv=fsync status=none
+	noise $vault 64k "$(pick 1 20 40)" 250 oflag=direct
 	must "$DMDELTA" checkpoint v --label bad >/dev/null
-	dd if=/dev/urandom of=$vault bs=64k seek=100 count=100 oflag=direct conv=fsync status=none
+	noise $vault 64k "$(pick 2 60 130)" 100 oflag=direct
 	before=$(hash)
 	ok "apply" apply
 	after=$(hash)

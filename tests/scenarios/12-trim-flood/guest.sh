@@ -7,23 +7,25 @@
 . "$(dirname "$0")/../lib.sh"
 
 SIZE_MIB=160 DELTA_MIB=128 FREE_MIB=
-seed=1 attack=inplace
-flood() { dd if=/dev/urandom of=$vault bs=1M oflag=direct status=none; }
+attack=inplace
+flood() { noise $vault 1M 0 $SIZE_MIB oflag=direct; }
 
-for policy in error queue; do
+scenario() {
+	local policy=$f
+
 	must new_pair ext4 "${policy}_if_full" discard_passdown
 	must mount_fs
 	must corpus_ base
-	ok "$policy: good files are sealed" "$DMDELTA" checkpoint v --label good
+	ok "$what: good files are sealed" "$DMDELTA" checkpoint v --label good
 	rm -rf ${there:?}/[a-z]*
-	ok "$policy: the intruder trims what was deleted" fstrim $there
+	ok "$what: the intruder trims what was deleted" fstrim $there
 	umount_fs
-	ok "$policy: ... and the whole device" blkdiscard -f $vault
+	ok "$what: ... and the whole device" blkdiscard -f $vault
 	must "$DMDELTA" checkpoint v --label trimmed >/dev/null
 	is "$(dd if=$vault bs=1M count=64 iflag=direct status=none | tr -d '\0' | wc -c)" 0 \
-		"$policy: nothing can be read"
+		"$what: nothing can be read"
 	if [ $policy = error ]; then
-		not_ok "error: the flood meets an error" flood
+		not_ok "$what: the flood meets an error" flood
 	else
 		flood >/tmp/case/flood 2>&1 &
 		flooding=$!
@@ -31,32 +33,33 @@ for policy in error queue; do
 			[ "$(status_word v 7)" = full ] && break
 			sleep 0.2
 		done
-		ok "queue: the flood waits" kill -0 $flooding
+		ok "$what: the flood waits" kill -0 $flooding
 	fi
-	is "$(status_word v 7)" full "$policy: the status says that it is full"
-	is "$(status_word v 1)" rw "$policy: ... and the device works"
+	is "$(status_word v 7)" full "$what: the status says that it is full"
+	is "$(status_word v 1)" rw "$what: ... and the device works"
 	if [ $policy = queue ]; then
 		# a suspend ends the waiting with an error: the operator is in charge
-		ok "queue: rollback in spite of it" "$DMDELTA" rollback v good
+		ok "$what: rollback in spite of it" "$DMDELTA" rollback v good
 		wait $flooding
-		is $? 1 "queue: the flood has been ended"
+		is $? 1 "$what: the flood has been ended"
 	else
-		ok "error: rollback in spite of it" "$DMDELTA" rollback v good
+		ok "$what: rollback in spite of it" "$DMDELTA" rollback v good
 	fi
 	must mount_fs "" "" -o ro
-	ok "$policy: every good file is as it was" corpus_ is base
+	ok "$what: every good file is as it was" corpus_ is base
 	umount_fs
-	is "$(fsck_fs)" clean "$policy: the file system is clean"
+	is "$(fsck_fs)" clean "$what: the file system is clean"
 	flooded=$(msg v epochs 0 | awk '$2 == 2 { print $1; exit }')
-	ok "$policy: the flood's epoch $flooded is dropped" "$DMDELTA" drop v "$flooded"
+	ok "$what: the flood's epoch $flooded is dropped" "$DMDELTA" drop v "$flooded"
 	settle v
-	is "$(status_word v 7)" ok "$policy: there is room again"
+	is "$(status_word v 7)" ok "$what: there is room again"
 	must mount_fs
-	ok "$policy: good work goes on" corpus_ work
-	ok "$policy: and can be sealed" "$DMDELTA" checkpoint v --label work
+	ok "$what: good work goes on" corpus_ work
+	ok "$what: and can be sealed" "$DMDELTA" checkpoint v --label work
 	umount_fs
-	is "$(fsck_fs)" clean "$policy: the file system is clean"
+	is "$(fsck_fs)" clean "$what: the file system is clean"
 	close_pair
 	expect_sound $store/delta.img
-done
+}
+each error queue
 finish

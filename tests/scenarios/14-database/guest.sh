@@ -23,7 +23,7 @@ archive_whole() {
 
 # Each client writes down what was acknowledged, outside of the device.
 trade() {
-	as_postgres pgbench -h /tmp -U postgres -n -c 2 -j 2 -t "$2" -l \
+	as_postgres pgbench -h /tmp -U postgres -n -c 2 -j 2 -t "$2" -l --random-seed="$seed" \
 		--log-prefix="$said/$1" bank >/tmp/case/pgbench-"$1" 2>&1
 }
 acknowledged() { cat $said/* | wc -l; }
@@ -57,69 +57,71 @@ setup() {
 
 # Pages of the table and of SQLite's archive, in place; a program renamed over.
 intrude() {
-	local page
+	local page at
 
-	dd if=/dev/urandom of="$there/$table" bs=8k seek=20 count=40 conv=notrunc,fsync status=none &&
+	at=$(pick 2 20 80)
+
+	noise "$there/$table" 8k "$(pick 1 5 60)" 40 &&
 		sqlite3 "$shop" "SELECT pageno FROM dbstat WHERE name = 'archive' AND
-			pagetype = 'leaf' AND pageno BETWEEN 40 AND 60" >/tmp/case/pages || return
+			pagetype = 'leaf' AND pageno BETWEEN $at AND $at + 20" >/tmp/case/pages || return
 	while read -r page; do
-		dd if=/dev/urandom of="$shop" bs=4k seek=$((page - 1)) count=1 \
-			conv=notrunc,fsync status=none || return
+		noise "$shop" 4k $((page - 1)) 1 || return
 	done </tmp/case/pages
 	echo trojan >$there/usr/bin/.ls && chmod 755 $there/usr/bin/.ls &&
 		mv $there/usr/bin/.ls $there/usr/bin/ls
 }
 
-for f in ${DEEP:+xfs} ext4; do
+scenario() {
 	rm -rf $said /tmp/case/orders
 	must new_pair "$f"
 	must mount_fs
 	must setup
 	table=srv/pg/$(sql -c "SELECT pg_relation_filepath('archive')")
-	ok "$f: trade before" trade before 50
-	ok "$f: orders before" orders before 1 20
-	ok "$f: amcheck finds nothing at first" amcheck
+	ok "$what: trade before" trade before 50
+	ok "$what: orders before" orders before 1 20
+	ok "$what: amcheck finds nothing at first" amcheck
 	must sql -c CHECKPOINT
 	must "$DMDELTA" checkpoint v --label good >/dev/null
 
 	trade during 100 &
 	trading=$!
-	ok "$f: the intruder writes $table" intrude
-	ok "$f: orders meanwhile" orders during 21 20
-	ok_wait "$f: trade meanwhile" $trading /tmp/case/pgbench-during
+	ok "$what: the intruder writes $table" intrude
+	ok "$what: orders meanwhile" orders during 21 20
+	ok_wait "$what: trade meanwhile" $trading /tmp/case/pgbench-during
 	must "$DMDELTA" checkpoint v --label bad >/dev/null
-	ok "$f: trade afterwards" trade after 100
-	ok "$f: orders afterwards" orders after 41 20
+	ok "$what: trade afterwards" trade after 100
+	ok "$what: orders afterwards" orders after 41 20
 	must stop
 	must start
-	not_ok "$f: the archive is damaged" archive_whole
-	not_ok "$f: amcheck finds the damage" amcheck
-	not_ok "$f: SQLite finds the damage" eval "sqlite3 $shop 'PRAGMA integrity_check' | grep -qx ok"
+	not_ok "$what: the archive is damaged" archive_whole
+	not_ok "$what: amcheck finds the damage" amcheck
+	not_ok "$what: SQLite finds the damage" eval "sqlite3 $shop 'PRAGMA integrity_check' | grep -qx ok"
 	must stop
 	umount_fs
 
-	ok "$f: the tables' pages come back as blocks" "$DMDELTA" replay v --from bad --to bad \
+	ok "$what: the tables' pages come back as blocks" "$DMDELTA" replay v --from bad --to bad \
 		--path "/$table" --path /srv/shop.db
 	must mount_fs
-	ok "$f: /usr comes back as files" "$DMDELTA" recover v --from bad --to bad --path '/usr/**'
-	ok "$f: the program is the one of before" cmp /usr/bin/ls $there/usr/bin/ls
+	ok "$what: /usr comes back as files" "$DMDELTA" recover v --from bad --to bad --path '/usr/**'
+	ok "$what: the program is the one of before" cmp /usr/bin/ls $there/usr/bin/ls
 	must start
-	ok "$f: every row of the archive is there" archive_whole
-	ok "$f: amcheck finds nothing" amcheck
+	ok "$what: every row of the archive is there" archive_whole
+	ok "$what: amcheck finds nothing" amcheck
 	is "$(sql -c 'SELECT count(*) FROM pgbench_history')" "$(acknowledged)" \
-		"$f: all $(acknowledged) transactions that were acknowledged are there"
+		"$what: all $(acknowledged) transactions that were acknowledged are there"
 	is "$(sql -c 'SELECT (SELECT sum(delta) FROM pgbench_history) =
 		ALL (ARRAY[(SELECT sum(abalance) FROM pgbench_accounts),
 		(SELECT sum(bbalance) FROM pgbench_branches),
-		(SELECT sum(tbalance) FROM pgbench_tellers)])')" t "$f: the accounts add up"
+		(SELECT sum(tbalance) FROM pgbench_tellers)])')" t "$what: the accounts add up"
 	must stop
-	is "$(sqlite3 "$shop" 'PRAGMA integrity_check')" ok "$f: SQLite finds nothing"
-	ok "$f: every order is there" cmp /tmp/case/orders \
+	is "$(sqlite3 "$shop" 'PRAGMA integrity_check')" ok "$what: SQLite finds nothing"
+	ok "$what: every order is there" cmp /tmp/case/orders \
 		<(sqlite3 "$shop" 'SELECT * FROM orders ORDER BY id')
 	is "$(sqlite3 "$shop" 'SELECT count(*) FROM archive WHERE note = hex(id * 15485863)')" \
-		20000 "$f: and SQLite's archive"
+		20000 "$what: and SQLite's archive"
 	umount_fs
-	is "$(fsck_fs)" clean "$f: the file system is clean"
+	is "$(fsck_fs)" clean "$what: the file system is clean"
 	close_pair
-done
+}
+each ${DEEP:+xfs} ext4
 finish

@@ -20,7 +20,7 @@ activate() {
 }
 deactivate() { umount_fs; close_pair; }
 
-for f in ext4 xfs btrfs; do
+scenario() {
 	must new_pair "$f"
 	must mount_fs
 	mkdir -p $there/usr/{bin,lib}
@@ -31,31 +31,32 @@ for f in ext4 xfs btrfs; do
 
 	activate base-1
 	echo trojan >$there/usr/bin/.ls && mv $there/usr/bin/.ls $there/usr/bin/ls
-	dd if=/dev/urandom of=$there/usr/bin/bash bs=4k seek=10 count=3 conv=notrunc,fsync status=none
+	noise $there/usr/bin/bash 4k "$(pick 1 0 100)" 3
 	echo backdoor >$there/usr/lib/libpreload.so
-	echo "a letter on $f" >$home/letter
+	echo "a letter on $what" >$home/letter
 	deactivate
 	activate base-1
-	ok "$f: /usr is as the base after reactivation" diff /tmp/case/base <(tree)
-	is "$(cat $home/letter)" "a letter on $f" "$f: /home has kept its letter"
+	ok "$what: /usr is as the base after reactivation" diff /tmp/case/base <(tree)
+	is "$(cat $home/letter)" "a letter on $what" "$what: /home has kept its letter"
 
 	# The update: from the base, sealed before anybody else can write
 	echo "version 2" >$there/usr/lib/release
 	cp -L /usr/bin/gzip $there/usr/bin/cat
 	tree >/tmp/case/update
-	ok "$f: the administrator's update is sealed" "$DMDELTA" checkpoint v --label base-2
+	ok "$what: the administrator's update is sealed" "$DMDELTA" checkpoint v --label base-2
 	rm $there/usr/bin/sed
 	echo "another letter" >>$home/letter
 	deactivate
 	activate base-2
-	ok "$f: /usr is as updated after reactivation" diff /tmp/case/update <(tree)
-	is "$(tail -n 1 $home/letter)" "another letter" "$f: /home goes on"
+	ok "$what: /usr is as updated after reactivation" diff /tmp/case/update <(tree)
+	is "$(tail -n 1 $home/letter)" "another letter" "$what: /home goes on"
 	umount_fs
-	is "$(fsck_fs)" clean "$f: the file system is clean"
-	ok "$f: the old base can still be had" "$DMDELTA" rollback v base-1
+	is "$(fsck_fs)" clean "$what: the file system is clean"
+	ok "$what: the old base can still be had" "$DMDELTA" rollback v base-1
 	must mount_fs
-	ok "$f: ... exactly" diff /tmp/case/base <(tree)
+	ok "$what: ... exactly" diff /tmp/case/base <(tree)
 	deactivate
-done
+}
+each ext4 xfs btrfs
 umount $home
 finish

@@ -3,6 +3,7 @@
  * main.c - corpus: the files of the scenarios, the attacks on them, the good
  * work, and the oracle. See model.h.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ static int help(void)
 		"  list ROLE             paths: quiet, victim, rewritten, modified,\n"
 		"                        deleted or new; 'attacked' for both kinds\n"
 		"  put PATH VERSION      a content (base, bad, work) to standard output\n"
+		"  noise NUMBER          random bytes without end, until nobody reads\n"
 		"attacks: inplace, truncate, newfile, trojan\n");
 	return 2;
 }
@@ -77,6 +79,20 @@ static int put(const char *path, int version)
 	return fflush(stdout) != 0;
 }
 
+/* What intruders write: of no use, but the same whenever the seed is. */
+static int noise(uint64_t seed, uint64_t number)
+{
+	uint64_t buf[8192], at = 0;
+	size_t i;
+
+	signal(SIGPIPE, SIG_IGN);
+	do {
+		for (i = 0; i < 8192; i++)
+			buf[i] = mix(seed, ~number, at++);
+	} while (fwrite(buf, sizeof(buf), 1, stdout) == 1);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const stages[] = { "base", "bad", "work", "ideal" };
@@ -109,6 +125,8 @@ int main(int argc, char **argv)
 		return verify_ideal(&model, verbose);
 	if (argc == 2 && !strcmp(argv[0], "list"))
 		return list(argv[1]);
+	if (argc == 2 && !strcmp(argv[0], "noise"))
+		return noise(seed, strtoull(argv[1], NULL, 0));
 	if (argc == 3 && !strcmp(argv[0], "put"))
 		return put(argv[1], index_of(stages, 3, argv[2]));
 	stage = argc == 2 ? index_of(stages, 4, argv[1]) : -1;
