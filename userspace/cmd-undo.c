@@ -12,7 +12,8 @@
  * leaves an epoch of the same kind. Otherwise nothing can be lost by a
  * rollback to the checkpoint, which is exact. One that was interrupted has no
  * epoch of its own yet (recover/begun.h): all that was written since counts as
- * its work, also when it went on later, and must be meant.
+ * its work, also when it went on later, and must be meant. An undo that was
+ * interrupted is not undone but goes on.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #include "epochs.h"
 #include "output.h"
 #include "recover/begun.h"
+#include "recover/recipe.h"
 #include "recover/run.h"
 #include "switch.h"
 
@@ -42,6 +44,7 @@ struct last {
 	bool files;		/* a recovery of files ... */
 	bool interrupted;	/* ... that was, whether it went on or not */
 	bool ended;		/* it went on, and came to its end */
+	bool goes_on;		/* an undo of it was interrupted */
 	uint64_t taken;		/* blocks in all of its epochs */
 	bool dropped;		/* the state before is gone */
 	uint64_t blocks;	/* written since */
@@ -51,6 +54,22 @@ static bool made_by_switch(const struct epoch *e)
 {
 	return e->has_prev && (epoch_is(e->how, DR_HOW_ROLLBACK) ||
 			       epoch_is(e->how, DR_HOW_REPLAY));
+}
+
+/* Is an undo under way that did not come to its end? */
+static bool goes_on(const char *name, const struct epochs *epochs,
+		    struct last *last)
+{
+	struct recipe r;
+
+	if (!begun_undo(name, epochs, epochs_head(epochs), &r))
+		return false;
+	last->files = true;
+	last->goes_on = true;
+	last->first = r.from;
+	last->id = r.to;
+	last->back = r.base;
+	return true;
 }
 
 /* Is what led to @e a recovery of files, interrupted or not? */
@@ -112,7 +131,8 @@ static int look(const char *name, struct device_status *status,
 	if (code)
 		return code;
 	epochs_count_head(&epochs, status->head_blocks);
-	e = find_last(name, &epochs, last);
+	e = goes_on(name, &epochs, last) ? epochs_find(&epochs, last->id) :
+					   find_last(name, &epochs, last);
 	if (e) {
 		last->id = e->id;
 		snprintf(last->how, sizeof(last->how), "%s",
@@ -159,8 +179,10 @@ static int check_files(const char *name, const struct last *last, bool force)
 
 static int by_files(const char *name, struct last *last, bool force)
 {
+	struct recipe recipe;
 	struct run run = {
 		.device = name, .word = RUN_UNDO, .force = force,
+		.recipe = &recipe,
 	};
 	struct device_status status;
 	int code = check_files(name, last, force);
@@ -177,7 +199,8 @@ static int by_files(const char *name, struct last *last, bool force)
 	run.from = last->first;
 	run.to = last->id;
 	run.base = last->back;
-	return run_files(&run);
+	code = recipe_for_all(name, run.from, run.to, run.base, &recipe);
+	return code ? code : run_files(&run);
 }
 
 static int by_rollback(struct switcher *sw, const struct last *last,
@@ -212,7 +235,7 @@ int cmd_undo(const struct cmd_line *line)
 		code = look(name, &status, &last);
 	if (code)
 		return code;
-	if (last.interrupted ||
+	if (last.interrupted || last.goes_on ||
 	    (last.files && (last.blocks || status.info.open_count)))
 		return by_files(name, &last, force);
 	code = switch_open(&sw, name);

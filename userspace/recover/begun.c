@@ -111,6 +111,48 @@ bool begun_at(const char *device, const struct epochs *epochs, uint32_t id)
 	return note;
 }
 
+static uint32_t number(struct json_object *o, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, key, &value) ?
+	       json_object_get_uint64(value) : 0;
+}
+
+/* What @r takes back was a recovery, which ended or did not. */
+static bool was_recovery(const char *device, const struct epochs *epochs,
+			 const struct recipe *r)
+{
+	const struct epoch *to = epochs_find(epochs, r->to), *first;
+
+	first = to ? run_first(epochs, to) : NULL;
+	if (!first && to)
+		first = begun_in(device, epochs, to);
+	return first && first->id == r->from && first->parent == r->base;
+}
+
+bool begun_undo(const char *device, const struct epochs *epochs,
+		const struct epoch *e, struct recipe *r)
+{
+	const struct epoch *first;
+	char *text = note_below(device, epochs, e, &first);
+	struct json_object *note = text ? json_tokener_parse(text) : NULL;
+	struct json_object *select, *numbers;
+	bool is;
+
+	is = json_object_object_get_ex(note, "select", &select) &&
+	     json_object_is_type(select, json_type_object) &&
+	     !json_object_object_length(select) &&
+	     json_object_object_get_ex(note, "epochs", &numbers) &&
+	     !recipe_for_all(device, number(numbers, "from"),
+			     number(numbers, "to"), number(numbers, "base"),
+			     r) &&
+	     was_recovery(device, epochs, r);
+	json_object_put(note);
+	free(text);
+	return is;
+}
+
 /* --- is it the same? ------------------------------------------------------- */
 
 static bool same_member(struct json_object *a, struct json_object *b,

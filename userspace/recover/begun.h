@@ -30,6 +30,16 @@ char *begun_text(struct recipe *r, uint32_t epoch);
 const struct epoch *begun_in(const char *device, const struct epochs *epochs,
 			     const struct epoch *e);
 
+/**
+ * begun_undo() - is what was interrupted in @e or below it an undo?
+ * @r: what it takes back: device, epochs, and no selectors
+ *
+ * It is if it takes back all of what one recovery did, and no more than that,
+ * whatever command it was. Return: so it is.
+ */
+bool begun_undo(const char *device, const struct epochs *epochs,
+		const struct epoch *e, struct recipe *r);
+
 /*
  * Has checkpoint @id such a note? That it started from there, was interrupted
  * and then came to its end.

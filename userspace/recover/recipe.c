@@ -185,6 +185,21 @@ static int take_epoch(const struct cmd_line *line, const char *option,
 	return fail_usage(dashed, "missing");
 }
 
+static int take_device(struct recipe *r, const char *device)
+{
+	snprintf(r->device_name, sizeof(r->device_name), "%s", device);
+	return device_uuid(device, r->device_uuid);
+}
+
+int recipe_for_all(const char *device, uint32_t from, uint32_t to,
+		   uint32_t base, struct recipe *r)
+{
+	*r = (struct recipe){
+		.mode = RECIPE_FILES, .from = from, .to = to, .base = base,
+	};
+	return take_device(r, device);
+}
+
 int recipe_from_line(const struct cmd_line *line, const char *device,
 		     struct recipe *r)
 {
@@ -205,8 +220,7 @@ int recipe_from_line(const struct cmd_line *line, const char *device,
 	if (r->mode == RECIPE_FILES && select_needs_blocks(&r->select))
 		return fail_usage(select_needs_blocks(&r->select),
 				  "for --mode blocks alone");
-	snprintf(r->device_name, sizeof(r->device_name), "%s", device);
-	code = device_uuid(device, r->device_uuid);
+	code = take_device(r, device);
 	if (!code)
 		code = epoch_resolve(device, cli_option(line, "from"), &from,
 				     &r->from);

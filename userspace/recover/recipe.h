@@ -77,6 +77,10 @@ struct json_object *recipe_json(const struct recipe *r);
 int recipe_from_line(const struct cmd_line *line, const char *device,
 		     struct recipe *r);
 
+/* All files that these epochs changed. Return: exit code, has said why */
+int recipe_for_all(const char *device, uint32_t from, uint32_t to,
+		   uint32_t base, struct recipe *r);
+
 /*
  * Hold a recipe against the live device: its epochs exist, are sealed (@to
  * may be the open head) and on the branch of the head, its ranges are inside.

@@ -199,11 +199,14 @@ exec 5<>/mnt/t/docs/25
 json_of 0 recover v --from "$spoilt" --to "$spoilt" --path /docs/25
 is "$(json j '$.files[0].action' '$.files[0].why' | xargs)" "mixed open for writing" "a file in use is kept"
 exec 5>&-
-# killed CALL NTH: in a recovery of all that is spoilt
+# killed CALL NTH [COMMAND...]: without one, in a recovery of all that is spoilt
 killed() {
-	strace -f -o /dev/null -e inject="$1":signal=KILL:when="$2" \
-		"$DMDELTA" recover v --from "$spoilt" --to "$spoilt" >/dev/null 2>&1
-	is $? 137 "killed in the middle ($1)"
+	local at="$1:signal=KILL:when=$2"
+
+	shift 2
+	[ $# -gt 0 ] || set -- recover v --from "$spoilt" --to "$spoilt"
+	strace -f -o /dev/null -e inject="$at" "$DMDELTA" "$@" >/dev/null 2>&1
+	is $? 137 "killed in the middle of $1 ($at)"
 }
 mine=$(tree /mnt/t)
 killed renameat2 3
@@ -230,6 +233,22 @@ killed renameat2 3
 json_of 0 undo v --force
 is "$(tree /mnt/t | sum)" "$(sum <<<"$mine")" "undo --force takes an interrupted one back"
 json_of 0 recover v --from "$spoilt" --to "$spoilt"
+theirs=$(tree /mnt/t)
+killed renameat2 3 undo v
+not_ok "... something is undone, and something is not" \
+	eval '[ "$(tree /mnt/t)" = "$mine" ] || [ "$(tree /mnt/t)" = "$theirs" ]'
+refuses 4 "another recovery was interrupted" recover v --from bad --to bad
+json_of 0 undo v
+ok "the next undo goes on" grep -q 'interrupted after epoch .*, it goes on' err
+is "$(tree /mnt/t | sum)" "$(sum <<<"$mine")" "... and ends it"
+json_of 0 undo v --force
+is "$(tree /mnt/t | sum)" "$(sum <<<"$theirs")" "undo takes both parts of the undo back"
+json_of 0 undo v
+is "$(tree /mnt/t | sum)" "$(sum <<<"$mine")" "... and that is undone as ever"
+killed renameat2 3
+killed renameat2 2 undo v --force
+json_of 0 undo v
+is "$(tree /mnt/t | sum)" "$(sum <<<"$mine")" "an undo of what was interrupted goes on, too"
 umount /mnt/t
 ok "nothing is left mounted or mapped: close" "$DMDELTA" close v
 expect_sound "$delta"
