@@ -5,7 +5,9 @@
 #ifndef DR_BENEATH_H
 #define DR_BENEATH_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include <linux/openat2.h>
 
@@ -21,5 +23,9 @@
  * Return: a descriptor or a negative errno.
  */
 int open_beneath(int dirfd, const char *path, uint64_t flags, uint64_t resolve);
+
+/* The same, plainly, below the folder @dir. @path may begin with '/'. */
+int open_in_tree(const char *dir, const char *path, uint64_t flags);
+bool stat_in_tree(const char *dir, const char *path, struct stat *st);
 
 #endif

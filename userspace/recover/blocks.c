@@ -3,11 +3,9 @@
  * blocks.c - from a device and a recipe to the facts, and to the classes.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "beneath.h"
 #include "changes.h"
@@ -15,6 +13,7 @@
 #include "epochs.h"
 #include "reads.h"
 #include "recover/blocks.h"
+#include "recover/parts.h"
 
 #define NR_MEMO		4096u
 
@@ -28,26 +27,6 @@ struct chooser {
 	} memo[NR_MEMO];
 };
 
-/* Below @dir, without leaving it by a link that was planted there */
-static bool stat_below(const char *dir, const char *path, struct stat *st)
-{
-	int root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
-	bool good = false;
-
-	while (*path == '/')
-		path++;
-	if (root >= 0)
-		fd = open_beneath(root, path, O_PATH | O_NOFOLLOW,
-				  BENEATH_PLAIN);
-	if (fd >= 0)
-		good = !fstat(fd, st);
-	if (fd >= 0)
-		close(fd);
-	if (root >= 0)
-		close(root);
-	return good;
-}
-
 static bool chosen_by_stat(const struct chooser *c,
 			   const struct owner_extent *e)
 {
@@ -60,9 +39,9 @@ static bool chosen_by_stat(const struct chooser *c,
 	if (v == end)
 		return false;
 	if ((!v->bad || !v->bad->dir ||
-	     !stat_below(v->bad->dir, e->path, &st)) &&
+	     !stat_in_tree(v->bad->dir, e->path, &st)) &&
 	    (!v->before || !v->before->dir ||
-	     !stat_below(v->before->dir, e->path, &st)))
+	     !stat_in_tree(v->before->dir, e->path, &st)))
 		return false;
 	return select_stat(c->select, &st);
 }
@@ -126,62 +105,6 @@ static int gather_owners(const struct sight *s, struct blocks_facts *f)
 	if (!code)
 		code = owner_map_make(&s->bad, NULL, 0, &f->bad);
 	return code ? code : owner_map_make(&s->now, NULL, 0, &f->now);
-}
-
-/* Where the sectors of @part lie; how many of them were found */
-static uint64_t find_part(const struct owner_map *map,
-			  const struct select_part *part,
-			  struct range_list *list)
-{
-	const struct owner_extent *e = map->e;
-	uint64_t at, first, last, sectors = 0;
-
-	for (; e < map->e + map->nr; e++) {
-		if (e->kind != OWNER_FILE || !e->path ||
-		    strcmp(e->path, part->path))
-			continue;
-		at = e->offset >> SECTOR_SHIFT;
-		first = at > part->range.start_sectors ? at :
-			part->range.start_sectors;
-		last = at + e->sectors < range_end(&part->range) ?
-		       at + e->sectors : range_end(&part->range);
-		if (first >= last)
-			continue;
-		range_list_add(list, e->start + first - at, last - first);
-		sectors += last - first;
-	}
-	return sectors;
-}
-
-/*
- * A part is where it lay before the damage and where it lies today: whether
- * these are the same blocks is for the classes to see.
- */
-static int gather_parts(const struct sight *s, const struct select *select,
-			struct blocks_facts *f)
-{
-	const struct select_part *part = select->part;
-	size_t i;
-
-	for (; part < select->part + select->nr_part; part++)
-		if (!(find_part(&f->before, part, &f->parts) +
-		      find_part(&f->now, part, &f->parts)))
-			return fail(DR_EXIT_USAGE, part->path,
-				    "'dmdelta ls' shows the names, from the root of the file system; small files and holes have no blocks",
-				    "no blocks of this part of it are there, neither before the damage nor now");
-	if (f->parts.no_memory)
-		return no_memory();
-	f->parts.nr = ranges_align(f->parts.range, f->parts.nr,
-				   s->status.block_sectors,
-				   s->status.sectors);
-	/* Where files are chosen in the whole of the device, nothing limits. */
-	if (!select->nr_range && select_names_files(select))
-		return DR_EXIT_OK;
-	for (i = 0; i < f->parts.nr; i++)
-		range_list_add(&f->only, f->parts.range[i].start_sectors,
-			       f->parts.range[i].len_sectors);
-	range_list_join(&f->only);
-	return f->only.no_memory ? no_memory() : DR_EXIT_OK;
 }
 
 /* Volumes by what the classes have to know of them */
@@ -440,7 +363,7 @@ int blocks_plan_make(const struct sight *s, const struct recipe *r,
 	if (!code)
 		code = gather_owners(s, facts);
 	if (!code)
-		code = gather_parts(s, &r->select, facts);
+		code = parts_gather(s, &r->select, facts);
 	if (!code)
 		code = gather_content(s, facts);
 	if (!code)
