@@ -32,9 +32,38 @@ static bool is_control(const unsigned char *s)
 	return *s < 0x20 || *s == 0x7f || (*s == 0xc2 && s[1] < 0xa0);
 }
 
+/*
+ * What turns the direction of writing, U+061C, 200E, 200F, 202A to 202E, 2066
+ * to 2069: with one of these a name is read as another one.
+ */
+static bool is_direction(const unsigned char *s)
+{
+	if (s[0] == 0xd8)
+		return s[1] == 0x9c;
+	if (s[0] != 0xe2)
+		return false;
+	if (s[1] == 0x80)
+		return s[2] == 0x8e || s[2] == 0x8f ||
+		       (s[2] >= 0xaa && s[2] <= 0xae);
+	return s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9;
+}
+
+static bool is_octal(unsigned char c)
+{
+	return c >= '0' && c <= '7';
+}
+
+/* What is written for a byte that is not shown */
+static bool looks_escaped(const unsigned char *s)
+{
+	return s[0] == '\\' && is_octal(s[1]) && is_octal(s[2]) &&
+	       is_octal(s[3]);
+}
+
 static size_t printable(const unsigned char *s)
 {
-	return is_control(s) ? 0 : character(s);
+	return is_control(s) || is_direction(s) || looks_escaped(s) ? 0 :
+	       character(s);
 }
 
 static bool all(const char *text, size_t (*length)(const unsigned char *s))

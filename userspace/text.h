@@ -9,16 +9,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* UTF-8 without control characters? */
+/* Shown as it is: nothing in it that text_shown() changes? */
 bool text_plain(const char *s);
 
 /* UTF-8, of whatever characters, as JSON wants it? */
 bool text_utf8(const char *s);
 
 /*
- * Bytes that are no text, and control characters, are written \ooo; and so is
- * a backslash in a string that has such. What was done once is plain, and not
- * done again. @buf is returned.
+ * Bytes that are no text, control characters and those that turn the direction
+ * of writing are written \ooo. In a string that has such, or something that
+ * looks like that, so is each backslash: no two strings are shown alike. Not to
+ * be done twice. @buf is returned.
  */
 const char *text_shown(const char *s, char *buf, size_t size);
 
