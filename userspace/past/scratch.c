@@ -13,12 +13,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/sysinfo.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "device.h"
+#include "output.h"
 #include "past/scratch.h"
 #include "rests.h"
 #include "tool.h"
@@ -30,6 +30,9 @@
 
 static const char remedy_size[] =
 	"give more with --scratch-size, or another place with --scratch";
+
+static const char remedy_memory[] =
+	"--scratch-size takes less, --scratch names a folder on another disk";
 
 /* What the command line says */
 static struct {
@@ -138,13 +141,75 @@ static int open_new(const char *path)
 	return fd;
 }
 
+/* Of /proc/meminfo: what can be had without a process being killed for it */
+static uint64_t memory_available(FILE *f)
+{
+	unsigned long long kib;
+	uint64_t bytes = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1 ||
+		    sscanf(line, "SwapFree: %llu kB", &kib) == 1)
+			bytes += kib * 1024;
+	if (f)
+		fclose(f);
+	return bytes;
+}
+
+/*
+ * The most that a file gets unasked: of a disk half, and of memory less, as a
+ * command may have three of them open. If more than all of the memory is asked
+ * for, it is refused: a disk says that it is full, of memory we would be killed.
+ */
+static int find_most(const char *where, int fd, uint64_t asked_bytes,
+		     uint64_t *bytes)
+{
+	char asked_text[32], free_text[32];
+	struct statvfs space;
+
+	if (strcmp(where, SCRATCH_MEMORY)) {
+		*bytes = fstatvfs(fd, &space) ? 0 :
+			 (uint64_t)space.f_bavail * space.f_frsize / 2;
+		return DR_EXIT_OK;
+	}
+	*bytes = memory_available(fopen("/proc/meminfo", "re"));
+	if (asked_bytes > *bytes)
+		return fail(DR_EXIT_OPERATIONAL, where, remedy_memory,
+			    "%s asked for, %s available, swap included",
+			    out_size(asked_bytes, asked_text,
+				     sizeof(asked_text)),
+			    out_size(*bytes, free_text, sizeof(free_text)));
+	*bytes /= 4;
+	return DR_EXIT_OK;
+}
+
+static int set_size(const char *where, uint64_t bytes, uint64_t lower_bytes,
+		    int fd)
+{
+	bool memory = !strcmp(where, SCRATCH_MEMORY);
+	uint64_t most;
+	int code = find_most(where, fd, bytes, &most);
+
+	if (code)
+		return code;
+	if (!bytes)
+		bytes = lower_bytes < most ? lower_bytes : most;
+	bytes -= bytes % (CHUNK_SECTORS * SECTOR_BYTES);
+	if (bytes < MIN_BYTES)
+		return fail(DR_EXIT_OPERATIONAL, where,
+			    memory ? remedy_memory : remedy_size,
+			    "too little room for a scratch layer");
+	if (ftruncate(fd, bytes))
+		return fail(DR_EXIT_OPERATIONAL, where, remedy_size,
+			    "scratch file: %s", strerror(errno));
+	return DR_EXIT_OK;
+}
+
 /* Return: exit code. *@fd is a file of @bytes (0: chosen here). */
 static int make_file(const char *where, uint64_t bytes, uint64_t lower_bytes,
 		     int *fd)
 {
-	uint64_t free_bytes;
-	struct statvfs space;
-	struct sysinfo memory;
 	struct stat st;
 
 	if (!strcmp(where, SCRATCH_MEMORY))
@@ -161,22 +226,7 @@ static int make_file(const char *where, uint64_t bytes, uint64_t lower_bytes,
 		return fail(DR_EXIT_OPERATIONAL, where,
 			    "choose another place with --scratch",
 			    "scratch file: %s", strerror(errno));
-	if (!strcmp(where, SCRATCH_MEMORY))
-		free_bytes = sysinfo(&memory) ? 0 :
-			     (uint64_t)memory.totalram * memory.mem_unit / 4;
-	else
-		free_bytes = fstatvfs(*fd, &space) ? 0 :
-			     (uint64_t)space.f_bavail * space.f_frsize / 2;
-	if (!bytes)
-		bytes = lower_bytes < free_bytes ? lower_bytes : free_bytes;
-	bytes -= bytes % (CHUNK_SECTORS * SECTOR_BYTES);
-	if (bytes < MIN_BYTES)
-		return fail(DR_EXIT_OPERATIONAL, where, remedy_size,
-			    "too little room for a scratch layer");
-	if (ftruncate(*fd, bytes))
-		return fail(DR_EXIT_OPERATIONAL, where, remedy_size,
-			    "scratch file: %s", strerror(errno));
-	return DR_EXIT_OK;
+	return set_size(where, bytes, lower_bytes, *fd);
 }
 
 static int open_control(void)

@@ -27,8 +27,9 @@ struct scratch {
  *
  * They hold for all layers that the command makes. Where they are not given:
  * in SCRATCH_DIR, and as large as the device below, but at most half of what is
- * free where the file lies, or a quarter of the memory. The file is sparse: it
- * takes what is written.
+ * free where the file lies, or a quarter of the memory that is available, swap
+ * included. The file is sparse: it takes what is written. More memory than is
+ * available is refused.
  * Return: exit code, has said why.
  */
 struct cmd_line;
