@@ -167,6 +167,39 @@ refuses 'd["select"]["part"][0]["path"] = "/srv/"' 'select.part\[0\].path' "a fi
 refuses 'd["select"]["part"][0]["sectors"] = 0' 'select.part\[0\].sectors' 'must be a positive number'
 refuses 'del d["select"]["part"][0]["path"]' 'select.part\[0\].path' 'missing'
 refuses 'd = []' 'document' 'must be an object'
+
+# --- names that are no UTF-8 ----------------------------------------------------------
+
+# The recipe with "caf" and a byte of Latin 1 for each "cafe"
+bytes() { sed -i 's/cafe/caf\xe9/' "$recipe"; }
+fresh
+write 'd["select"]["path"] = ["/srv/cafe"]'
+bytes
+run 8 "select.path\[0\]: not UTF-8, as a recipe has to be: write '\?' for each such byte; see" \
+	replay disk --recipe "$recipe" && [ "$(messages)" = 0 ]
+result $? "a recipe with a pattern that is no UTF-8"
+fresh
+write 'd["select"]["part"][0]["path"] = "/srv/cafe"'
+bytes
+run 8 'select.part\[0\].path: not UTF-8, .*: take another name, or --range; see' \
+	replay disk --recipe "$recipe" && [ "$(messages)" = 0 ]
+result $? "... with such a path"
+for option in path not-path; do
+	fresh
+	run 16 "^dmdelta plan: /caf.351: not UTF-8, .*write '\?' for each such byte" \
+		plan disk --from 2 --to 4 --$option $'/caf\xe9' && [ "$(messages)" = 0 ]
+	result $? "--$option that is no UTF-8"
+done
+run 16 "^dmdelta plan: /caf.351:0\+8: not UTF-8, .*, or --range" \
+	plan disk --from 2 --to 4 --part $'/caf\xe9:0+8'
+result $? "--part, too"
+fresh
+write 'd["select"]["path"] = ["/srv/caf\u00e9"]; d["device"]["name"] = "cafe"'
+bytes
+run 0 . replay disk --recipe "$recipe" && note >"$tmp/note.json" &&
+	python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); sys.exit(d["select"]["path"] != ["/srv/caf\u00e9"] or d["device"]["name"] != "caf\\351")' "$tmp/note.json"
+result $? "what is UTF-8 stays, and the name of a device is for people"
+
 fresh
 write 'd["device"]["uuid"] = "99999999-2222-4333-8444-555555555555"'
 run 8 'recipe for another device: disk 9999.*, but disk is 1111' replay disk --recipe "$recipe" && [ "$(messages)" = 0 ]

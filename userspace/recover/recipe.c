@@ -15,6 +15,7 @@
 
 #include "cli.h"
 #include "epochs.h"
+#include "output.h"
 #include "ranges.h"
 #include "recover/recipe.h"
 
@@ -327,8 +328,7 @@ struct json_object *recipe_json(const struct recipe *r)
 	sub = json_object_new_object();
 	json_object_object_add(sub, "uuid",
 			       json_object_new_string(r->device_uuid));
-	json_object_object_add(sub, "name",
-			       json_object_new_string(r->device_name));
+	json_object_object_add(sub, "name", out_string(r->device_name));
 	json_object_object_add(o, "device", sub);
 	json_object_object_add(o, "mode",
 			       json_object_new_string(mode_words[r->mode]));

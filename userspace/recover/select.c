@@ -11,6 +11,7 @@
 #include "cli.h"
 #include "ranges.h"
 #include "recover/select.h"
+#include "text.h"
 
 #define ANY_DEPTH	"**"
 
@@ -100,6 +101,8 @@ const char *select_check_pattern(const char *pattern)
 	const char *part;
 	size_t len;
 
+	if (!text_utf8(pattern))
+		return "not UTF-8, as a recipe has to be: write '?' for each such byte";
 	if (pattern[0] != '/' && strncmp(pattern, ANY_DEPTH "/", 3) &&
 	    strcmp(pattern, ANY_DEPTH))
 		return "a path begins with '/', the root of its file system";
@@ -117,6 +120,9 @@ const char *select_check_path(const char *path)
 	const char *problem = path[0] == '/' ? NULL :
 			      "a path begins with '/', the root of its file system";
 
+	if (!problem && !text_utf8(path))
+		problem =
+			"not UTF-8, as a recipe has to be: take another name, or --range";
 	if (!problem)
 		problem = select_check_pattern(path);
 	if (!problem && path[strlen(path) - 1] == '/')
