@@ -12,24 +12,51 @@
 #include "recover/room.h"
 
 #define MIB	(1024u * 1024u)
+#define TIB	(1024ull * 1024 * MIB)
 
 static void grows_with_what_is_written(void **state)
 {
-	uint64_t few = room_needed(10 * MIB, 100, 4096);
+	uint64_t few = room_needed(10 * MIB, 100, 4096, TIB);
 
 	/* content and something for metadata, but no multiple of it */
 	assert_true(few > 10 * MIB && few < 20 * MIB);
-	assert_true(room_needed(20 * MIB, 100, 4096) == few + 10 * MIB);
-	assert_true(room_needed(10 * MIB, 101, 4096) > few);
+	assert_true(room_needed(20 * MIB, 100, 4096, TIB) == few + 10 * MIB);
+	assert_true(room_needed(10 * MIB, 101, 4096, TIB) > few);
 }
 
 /* Each piece may end within a block; a journal is no longer than it is. */
 static void blocks_and_journal(void **state)
 {
-	uint64_t many = room_needed(0, 1000000, 4096);
+	uint64_t many = room_needed(0, 1000000, 4096, TIB);
 
-	assert_true(room_needed(MIB, 256, 65536) >= 256 * 61440 + MIB);
+	assert_true(room_needed(MIB, 256, 65536, TIB) >= 256 * 61440 + MIB);
 	assert_true(many < 1000000ull * 600 + 80 * MIB);
+}
+
+/* Small files lie side by side; what is in one block is not there many times. */
+static void large_blocks(void **state)
+{
+	/* few: each in a block of its own, and some for the metadata */
+	assert_in_range(room_needed(10 * 4096, 10, MIB, TIB), 20 * MIB,
+			30 * MIB);
+	/* many: not each of them */
+	assert_in_range(room_needed(10000 * 4096, 10000, MIB, TIB), 100 * MIB,
+			1000 * MIB);
+	/* large ones: no more for it than for small blocks, by a little */
+	assert_in_range(room_needed(4096ull * MIB, 4, MIB, TIB),
+			4096ull * MIB, 4096ull * MIB + 30 * MIB);
+	assert_true(room_needed(MIB, 1000, MIB, TIB) >
+		    room_needed(MIB, 1000, 65536, TIB));
+	assert_true(room_needed(MIB, 1000, 65536, TIB) >
+		    room_needed(MIB, 1000, 4096, TIB));
+}
+
+static void no_more_than_the_device(void **state)
+{
+	assert_in_range(room_needed(0, 100000, MIB, 512 * MIB), 512 * MIB,
+			540 * MIB);
+	assert_in_range(room_needed(TIB, UINT32_MAX, 4096, 512 * MIB),
+			512 * MIB, 540 * MIB);
 }
 
 static void free_is_less_than_the_rest(void **state)
@@ -48,6 +75,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(grows_with_what_is_written),
 		cmocka_unit_test(blocks_and_journal),
+		cmocka_unit_test(large_blocks),
+		cmocka_unit_test(no_more_than_the_device),
 		cmocka_unit_test(free_is_less_than_the_rest),
 	};
 

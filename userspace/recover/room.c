@@ -15,16 +15,42 @@
 #define ITEM_LOG_BYTES	(32u * 1024)	/* its transaction in the journal */
 #define LOG_BYTES	(64u * 1024 * 1024)	/* which begins anew then */
 #define FIXED_BYTES	(1024u * 1024)	/* superblocks, bitmaps, the label */
+#define FIXED_BLOCKS	16u		/* which lie apart */
+#define ITEMS_APART	64u
+#define ITEM_SHARE	(64u * 1024)
 
-uint64_t room_needed(uint64_t content, uint64_t items, uint64_t block)
+static uint64_t smaller(uint64_t a, uint64_t b)
 {
-	uint64_t log = items < LOG_BYTES / ITEM_LOG_BYTES ?
-		       items * ITEM_LOG_BYTES : LOG_BYTES;
+	return a < b ? a : b;
+}
 
-	/* Where a piece ends within a block of ours, it takes the whole. */
-	if (block > FS_BLOCK)
-		content += items * (block - FS_BLOCK);
-	return content + items * ITEM_BYTES + log + FIXED_BYTES;
+/*
+ * Where a piece ends within a block of ours, it takes the whole. But file
+ * systems put small files that are written together side by side: with large
+ * blocks, few of many have one for themselves.
+ */
+static uint64_t rounding(uint64_t items, uint64_t block)
+{
+	uint64_t apart = smaller(items, ITEMS_APART);
+
+	if (block <= FS_BLOCK)
+		return 0;
+	return apart * (block - FS_BLOCK) +
+	       (items - apart) * (smaller(block, ITEM_SHARE) - FS_BLOCK);
+}
+
+uint64_t room_needed(uint64_t content, uint64_t items, uint64_t block,
+		     uint64_t device)
+{
+	uint64_t log = smaller(items * ITEM_LOG_BYTES, LOG_BYTES);
+	uint64_t fixed = FIXED_BLOCKS * block;
+	uint64_t need = content + rounding(items, block) + items * ITEM_BYTES +
+			log;
+
+	if (fixed < FIXED_BYTES)
+		fixed = FIXED_BYTES;
+	/* Whatever it writes twice is kept once. */
+	return smaller(need, device) + fixed;
 }
 
 uint64_t room_free(const struct device_status *status)
@@ -44,8 +70,8 @@ int room_check(const char *device, uint64_t content, uint64_t items)
 
 	if (code || !items)
 		return code;
-	need = room_needed(content, items, status.block_sectors *
-			   SECTOR_BYTES);
+	need = room_needed(content, items, status.block_sectors * SECTOR_BYTES,
+			   status.sectors * SECTOR_BYTES);
 	have = room_free(&status);
 	if (need <= have)
 		return DR_EXIT_OK;

@@ -17,8 +17,10 @@
  * @content: bytes of content, in whole blocks of the file system
  * @items: objects that are made, changed or moved
  * @block: unit of mapping in bytes
+ * @device: size of the device in bytes
  */
-uint64_t room_needed(uint64_t content, uint64_t items, uint64_t block);
+uint64_t room_needed(uint64_t content, uint64_t items, uint64_t block,
+		     uint64_t device);
 
 /* What data may still take on the delta */
 uint64_t room_free(const struct device_status *status);
