@@ -102,6 +102,11 @@ static void print(const struct files_plan *plan)
 		       plan->item[i].why ? plan->item[i].why : "");
 }
 
+static const char *root_of(const void *of, size_t volume, enum files_when when)
+{
+	return ((const char *const *)of)[3 * volume + when];
+}
+
 int main(int argc, char **argv)
 {
 	struct files_result result = {};
@@ -115,7 +120,7 @@ int main(int argc, char **argv)
 		return DR_EXIT_USAGE;
 	argv += optind;
 	if (find)
-		return files_find_patterns(&chosen, (const char **)argv, 3);
+		return files_find_patterns(&chosen, root_of, argv, 1);
 	code = files_plan_make(argv[0], argv[1], argv[2], &chosen, NULL, NULL,
 			       NULL, 0, &plan);
 	if (!code && between && system(between))

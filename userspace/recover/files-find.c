@@ -177,19 +177,37 @@ static bool find_from(const char *root, const struct pattern *p)
 	return fd >= 0;
 }
 
-int files_find_patterns(const struct select *s, const char *const *dir,
-			size_t nr)
+static bool find_anywhere(const struct pattern *p,
+			  const char *(*root)(const void *of, size_t volume,
+					      enum files_when when),
+			  const void *of, size_t nr_volumes)
+{
+	const char *dir;
+	size_t i;
+	int when;
+
+	for (i = 0; i < nr_volumes; i++)
+		for (when = FILES_BASE; when <= FILES_NOW; when++) {
+			dir = root(of, i, when);
+			if (dir && find_from(dir, p))
+				return true;
+		}
+	return false;
+}
+
+int files_find_patterns(const struct select *s,
+			const char *(*root)(const void *of, size_t volume,
+					    enum files_when when),
+			const void *of, size_t nr_volumes)
 {
 	struct pattern p;
 	bool found;
-	size_t i, k;
+	size_t i;
 
-	for (i = 0; i < s->nr_path; i++) {
-		found = false;
+	for (i = 0; s && i < s->nr_path; i++) {
 		/* Longer than any path can be: it names nothing. */
-		k = read_pattern(s->path[i], &p) ? 0 : nr;
-		for (; !found && k < nr; k++)
-			found = dir[k] && find_from(dir[k], &p);
+		found = read_pattern(s->path[i], &p) &&
+			find_anywhere(&p, root, of, nr_volumes);
 		if (cancelled())
 			return fail_cancelled(s->path[i]);
 		if (!found)

@@ -68,28 +68,14 @@ static int choose_mode(struct plan *p)
 
 /* --- the selectors -------------------------------------------------------- */
 
-static int check_selectors(const struct plan *p)
+static const char *root_of(const void *of, size_t volume, enum files_when when)
 {
-	const struct sight *s = &p->sight;
-	const char **dir;
-	size_t i, nr = 0;
-	int code;
+	const struct plan_volume *v =
+		&((const struct plan *)of)->sight.volume[volume];
+	const struct past_volume *past = when == FILES_BASE ? v->before :
+					 when == FILES_BAD ? v->bad : v->now;
 
-	if (!p->recipe->select.nr_path)
-		return DR_EXIT_OK;
-	dir = calloc(3 * s->nr_volumes + 1, sizeof(*dir));
-	if (!dir)
-		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
-	for (i = 0; i < s->nr_volumes; i++) {
-		const struct plan_volume *v = &s->volume[i];
-
-		dir[nr++] = v->before ? v->before->dir : NULL;
-		dir[nr++] = v->bad ? v->bad->dir : NULL;
-		dir[nr++] = v->now ? v->now->dir : NULL;
-	}
-	code = files_find_patterns(&p->recipe->select, dir, nr);
-	free(dir);
-	return code;
+	return past ? past->dir : NULL;
 }
 
 /* --- files --------------------------------------------------------------- */
@@ -193,7 +179,8 @@ int plan_make(const char *device, struct recipe *r, struct plan *p)
 	if (!code)
 		code = sight_open(device, r, &p->sight);
 	if (!code)
-		code = check_selectors(p);
+		code = files_find_patterns(&r->select, root_of, p,
+					   p->sight.nr_volumes);
 	if (!code)
 		code = choose_mode(p);
 	if (!code)

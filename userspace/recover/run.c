@@ -362,25 +362,12 @@ static int choose_volumes(struct work *w)
 		    "no file system that can be mounted before the damage, at its end and now");
 }
 
-static int check_selectors(const struct work *w)
+static const char *root_of(const void *of, size_t volume, enum files_when when)
 {
-	const char **dir;
-	size_t i, nr = 0;
-	int code;
+	const struct part *part = &((const struct work *)of)->part[volume];
 
-	if (!w->run->select || !w->run->select->nr_path)
-		return DR_EXIT_OK;
-	dir = calloc(3 * w->nr, sizeof(*dir));
-	if (!dir)
-		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
-	for (i = 0; i < w->nr; i++) {
-		dir[nr++] = w->part[i].base->dir;
-		dir[nr++] = w->part[i].bad->dir;
-		dir[nr++] = w->part[i].live->dir;
-	}
-	code = files_find_patterns(w->run->select, dir, nr);
-	free(dir);
-	return code;
+	return when == FILES_BASE ? part->base->dir :
+	       when == FILES_BAD ? part->bad->dir : part->live->dir;
 }
 
 static int open_past(struct work *w)
@@ -709,7 +696,7 @@ int run_files(struct run *run)
 	if (!code)
 		code = choose_volumes(&w);
 	if (!code)
-		code = check_selectors(&w);
+		code = files_find_patterns(run->select, root_of, &w, w.nr);
 	if (!code)
 		code = plan_all(&w);
 	if (!code && !run->dry_run && !run->force)
