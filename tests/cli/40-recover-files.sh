@@ -14,7 +14,7 @@ if ! cc -O1 -g -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE \
 	-D_FILE_OFFSET_BITS=64 -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -ffunction-sections -Wl,--gc-sections -I. -Iport -I../dm-deltarec/core \
 	$(pkg-config --cflags json-c) -o "$tmp/files-merge" \
-	../tests/cli/files-merge.c recover/files*.c recover/select.c \
+	../tests/cli/files-merge.c recover/files*.c recover/room.c recover/select.c \
 	beneath.c grow.c output.c text.c signals.c parse.c ranges.c $(pkg-config --libs json-c); then
 	echo "not ok 1 - files-merge is built"
 	echo "1..1"

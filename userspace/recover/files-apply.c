@@ -26,7 +26,7 @@
 #include "cli.h"
 #include "files-apply.h"
 #include "files-write.h"
-#include "output.h"
+#include "recover/room.h"
 
 #define ITEM_BYTES	512u	/* of a name and an inode, on the average */
 
@@ -440,23 +440,17 @@ uint64_t files_plan_changes(const struct files_plan *plan)
 int files_plan_check_space(const struct files_plan *plan, const char *now_dir,
 			   const char *thing)
 {
-	uint64_t changes = files_plan_changes(plan), need, have;
-	char need_text[32], have_text[32];
+	uint64_t changes = files_plan_changes(plan);
 	struct statvfs st;
 
 	if (!changes)
 		return DR_EXIT_OK;
 	if (statvfs(now_dir, &st))
 		return fail_errno(thing, "free space", -errno);
-	need = plan->need_bytes + plan->largest_bytes + changes * ITEM_BYTES;
-	have = (uint64_t)st.f_bfree * st.f_frsize;
-	if (need <= have)
-		return DR_EXIT_OK;
-	return fail(DR_EXIT_OPERATIONAL, thing,
-		    "free some space, or select fewer files; --force tries it",
-		    "up to %s are needed, %s are free; nothing was changed",
-		    out_size(need, need_text, sizeof(need_text)),
-		    out_size(have, have_text, sizeof(have_text)));
+	return room_compare(thing, "", plan->need_bytes + plan->largest_bytes +
+			    changes * ITEM_BYTES,
+			    (uint64_t)st.f_bfree * st.f_frsize,
+			    "free some space, or select fewer files; --force tries it");
 }
 
 static int open_roots(struct applier *a, const char *base_dir,

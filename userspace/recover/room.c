@@ -61,23 +61,30 @@ uint64_t room_free(const struct device_status *status)
 	       (status->total - taken) * UNIT_BLOCK_BYTES : 0;
 }
 
+int room_compare(const char *thing, const char *where, uint64_t need,
+		 uint64_t have, const char *remedy)
+{
+	char need_text[32], have_text[32];
+
+	if (need <= have)
+		return DR_EXIT_OK;
+	return fail(DR_EXIT_OPERATIONAL, thing, remedy,
+		    "up to %s are needed%s, %s are free; nothing was changed",
+		    out_size(need, need_text, sizeof(need_text)), where,
+		    out_size(have, have_text, sizeof(have_text)));
+}
+
 int room_check(const char *device, uint64_t content, uint64_t items)
 {
 	struct device_status status;
-	char need_text[32], have_text[32];
-	uint64_t need, have;
 	int code = device_status(device, &status);
 
 	if (code || !items)
 		return code;
-	need = room_needed(content, items, status.block_sectors * SECTOR_BYTES,
-			   status.sectors * SECTOR_BYTES);
-	have = room_free(&status);
-	if (need <= have)
-		return DR_EXIT_OK;
-	return fail(DR_EXIT_OPERATIONAL, device,
-		    "'dmdelta drop' an epoch, enlarge the delta, or select fewer files; --force tries it",
-		    "up to %s are needed on the delta, %s are free; nothing was changed",
-		    out_size(need, need_text, sizeof(need_text)),
-		    out_size(have, have_text, sizeof(have_text)));
+	return room_compare(device, " on the delta",
+			    room_needed(content, items,
+					status.block_sectors * SECTOR_BYTES,
+					status.sectors * SECTOR_BYTES),
+			    room_free(&status),
+			    "'dmdelta drop' an epoch, enlarge the delta, or select fewer files; --force tries it");
 }

@@ -25,7 +25,14 @@ uint64_t room_needed(uint64_t content, uint64_t items, uint64_t block,
 /* What data may still take on the delta */
 uint64_t room_free(const struct device_status *status);
 
-/* Refuse what does not fit. Return: exit code, has said why. */
+/*
+ * Refuse what does not fit. @where: " on the delta", or nothing.
+ * Return: exit code, has said why.
+ */
+int room_compare(const char *thing, const char *where, uint64_t need,
+		 uint64_t have, const char *remedy);
+
+/* The same for a recovery, on the delta of @device */
 int room_check(const char *device, uint64_t content, uint64_t items);
 
 #endif
