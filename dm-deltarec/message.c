@@ -47,7 +47,8 @@ static const char *remedy(int error)
 	case -ENOSPC:
 		return "no space left: drop epochs or enlarge the delta device";
 	case -E2BIG:
-		return "too many rules: 65536 at most, of 256 different <from> <to> and kinds";
+		return "too many rules: " __stringify(DR_MAX_RULES) " at most, of "
+		       __stringify(DR_MAX_KINDS) " different <from> <to> and kinds";
 	case -EUSERS:
 		return "there are too many epochs: drop some";
 	case -ERANGE:

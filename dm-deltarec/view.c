@@ -55,7 +55,8 @@ static char *rule_refused(int error)
 	case -ENODATA:
 		return "The epoch before that of a rule was dropped: choose an earlier one";
 	case -E2BIG:
-		return "The rules have more than 256 different <from> <to> keep_later|drop_later";
+		return "The rules have more than " __stringify(DR_MAX_KINDS)
+		       " different <from> <to> keep_later|drop_later";
 	case -ENOMEM:
 		return refused(error);
 	default:
@@ -171,7 +172,8 @@ static int read_args(struct dm_target *ti, struct dm_arg_set *as,
 		     struct view_args *a)
 {
 	static const struct dm_arg count = {
-		0, DR_MAX_RULES, "Invalid number of rules: a table takes 65536 at most",
+		0, DR_MAX_RULES, "Invalid number of rules: a table takes "
+		__stringify(DR_MAX_RULES) " at most",
 	};
 	const char *path = dm_shift_arg(as), *epoch = dm_shift_arg(as);
 	unsigned int nr = 0;

@@ -79,8 +79,9 @@
 /* Limits */
 #define DR_LABEL_MAX		47u		/* bytes, without the NUL */
 #define DR_MAX_EPOCHS		1048576u	/* entries in the epoch table */
-#define DR_MAX_RULES		65536u		/* rules of one replay or view, */
-#define DR_MAX_KINDS		256u		/* of so many <from> <to> <later> */
+/* Without a suffix: messages have them as text. */
+#define DR_MAX_RULES		65536		/* rules of one replay or view, */
+#define DR_MAX_KINDS		256		/* of so many <from> <to> <later> */
 #define DR_REPLAY_GAP		4096u		/* epochs opened during a replay */
 #define DR_NOTE_MAX		1048576u	/* bytes of an epoch's note */
 #define DR_BASE_EPOCH		0u
