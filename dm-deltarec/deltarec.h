@@ -412,8 +412,9 @@ void deltarec_hurry(struct deltarec_store *s);
 /* End what runs; only deltarec_hurry() may begin again. May sleep. */
 void deltarec_meta_stop(struct deltarec_store *s);
 /*
- * A background step has failed. Without room or memory it was undone, and comes
- * again (S7); after all else the store may only be read. May sleep.
+ * A change of the trees has failed. Without room or memory it was undone, and
+ * comes again (S7) if it was a background step: @stall, else NULL. After all
+ * else the store may only be read. meta held. May sleep.
  */
 void deltarec_step_failed(struct deltarec_store *s,
 			  struct deltarec_stall *stall, int error);
@@ -424,11 +425,6 @@ void deltarec_step_failed(struct deltarec_store *s,
 int deltarec_merge(struct deltarec_store *s);
 /* After a step that committed: the sequence that store.h asks for; meta held */
 void deltarec_committed(struct deltarec_store *s, bool final);
-/*
- * A message's change of the trees has failed: without space or memory it was
- * undone, after all else the store may only be read. meta held.
- */
-void deltarec_commit_failed(struct deltarec_store *s, int error);
 /* Bring what status tells of the replay up to date; meta held. */
 void deltarec_replay_update(struct deltarec_store *s);
 

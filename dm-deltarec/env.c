@@ -87,13 +87,6 @@ static void env_freed(void *ctx, u64 block, u64 nr)
 				     nr * DR_BLOCK_SECTORS, GFP_NOIO);
 }
 
-static bool env_cancelled(void *ctx)
-{
-	struct deltarec_store *s = ctx;
-
-	return READ_ONCE(s->stopping);
-}
-
 /* --- I/O ----------------------------------------------------------------- */
 
 static int sync_io(struct deltarec_store *s, blk_opf_t opf, u64 block, u32 nr,
@@ -272,7 +265,6 @@ static const struct dr_env env_ops = {
 	.unlock = env_unlock,
 	.report = env_report,
 	.freed = env_freed,
-	.cancelled = env_cancelled,
 };
 
 int deltarec_env_init(struct deltarec_store *s)

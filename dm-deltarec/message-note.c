@@ -154,7 +154,7 @@ static int replace(struct deltarec_store *s, const struct deltarec_note *note)
 	if (!r)
 		deltarec_committed(s, false);
 	else
-		deltarec_commit_failed(s, r);
+		deltarec_step_failed(s, NULL, r);
 	return r;
 }
 

@@ -150,7 +150,7 @@ static int commit_locked(struct deltarec_store *s)
 			deltarec_committed(s, false);
 	} while (r == 1);
 	if (r) {
-		deltarec_commit_failed(s, r);
+		deltarec_step_failed(s, NULL, r);
 		return r;
 	}
 	new = deltarec_snap_alloc();

@@ -52,12 +52,13 @@ void deltarec_step_failed(struct deltarec_store *s,
 {
 	unsigned int delay;
 
-	if (error == -EINTR)
-		return;
+	lockdep_assert_held(&s->meta);
 	if (error != -ENOSPC && error != -ENOMEM) {
 		deltarec_set_mode(s, DELTAREC_RO, "cannot commit metadata");
 		return;
 	}
+	if (!stall)
+		return;
 	spin_lock_irq(&s->lock);
 	delay = clamp_t(unsigned int, 2 * stall->delay, DELAY_MIN, DELAY_MAX);
 	stall->error = error;
@@ -124,13 +125,6 @@ void deltarec_committed(struct deltarec_store *s, bool final)
 	/* Flushes may have waited for room in the ring. */
 	deltarec_journal_kick(s);
 	deltarec_wake_parked(s);
-}
-
-void deltarec_commit_failed(struct deltarec_store *s, int error)
-{
-	lockdep_assert_held(&s->meta);
-	if (error != -ENOSPC && error != -ENOMEM)
-		deltarec_set_mode(s, DELTAREC_RO, "cannot commit metadata");
 }
 
 /* Freeze the active table; no control record is pending while we hold ctl. */
