@@ -676,34 +676,45 @@ TREE = ({b"a": D, b"a/f": GOOD, b"a/g": F(b"g" * 5000, uid=3),
 LINKS = ([(b"s2", b"s"), (b"b/s3", b"s")], [(b"s2", b"s")], [(b"s2", b"s")])
 
 
-def killed():
-    """At every system call that changes something; then run again"""
+def at_each(calls, fault, over, judge=lambda code, err: ()):
+    """A fault at every one of these system calls, in turn; then run again
+
+    over: does a run that ended with this code mean that it met none any more?
+    judge: problems of one that did, by code and messages
+    """
     base, bad = TREE
     want = {**base, b"s2": GOOD, b"b/s3": GOOD}
     problems, nr = [], 0
-    for call in ("renameat2", "linkat", "unlinkat", "fsync", "ioctl",
-                 "fchownat", "chmod", "mkdirat", "utimensat", "symlinkat",
-                 "setxattr"):
+    for call in calls:
         for n in range(1, 40):
             for tree, spec, names in zip(TREES, (base, bad, bad), LINKS):
                 build(tree, spec, names)
             code, _, err = merge(wrap=(
                 "strace", "-f", "-o", "/dev/null", "-E",
                 "ASAN_OPTIONS=detect_leaks=0", "-e", f"trace={call}", "-e",
-                f"inject={call}:signal=KILL:when={n}"))
-            if code >= 0 and code != 137:
+                f"inject={call}:{fault}:when={n}"))
+            if over(code):
                 if code and not err.startswith("dmdelta"):
                     problems.append(f"{call} {n}: exit {code}: {err}")
                 break
             nr += 1
-            again, items, err = merge()
-            got = snapshot(b"now", with_flags=True)
-            problems += [f"{call} {n}: {p}" for p in differences(got, want)]
-            q = {p for p in snapshot(b"now", skip=None)
-                 if p.startswith(b".dmdelta-tmp")}
-            problems += [f"{call} {n}: left {p}" for p in q]
+            found = list(judge(code, err))
+            again, _, err = merge()
+            found += differences(snapshot(b"now", with_flags=True), want)
+            found += [f"left {p}" for p in snapshot(b"now", skip=None)
+                      if p.startswith(b".dmdelta-tmp")]
             if again:
-                problems.append(f"{call} {n}: again: exit {again}: {err}")
+                found.append(f"again: exit {again}: {err}")
+            problems += [f"{call} {n}: {p}" for p in found]
+    return problems, nr
+
+
+def killed():
+    """At every system call that changes something; then run again"""
+    problems, nr = at_each(
+        ("renameat2", "linkat", "unlinkat", "fsync", "ioctl", "fchownat",
+         "chmod", "mkdirat", "utimensat", "symlinkat", "setxattr"),
+        "signal=KILL", lambda code: code >= 0 and code != 137)
     result(not problems and nr > 40,
            f"killed at {nr} places, the next run comes to the same",
            *problems[:40])
@@ -712,33 +723,20 @@ def killed():
 def full():
     """No space at a system call that takes some; then run again"""
     base, bad = TREE
-    want = {**base, b"s2": GOOD, b"b/s3": GOOD}
-    spoilt = {**bad, b"s2": BAD}
-    problems, nr = [], 0
-    for call in ("pwrite64", "linkat", "renameat2", "mkdirat", "symlinkat",
-                 "fsync", "setxattr"):
-        for n in range(1, 40):
-            for tree, spec, names in zip(TREES, (base, bad, bad), LINKS):
-                build(tree, spec, names)
-            code, _, err = merge(wrap=(
-                "strace", "-f", "-o", "/dev/null", "-E",
-                "ASAN_OPTIONS=detect_leaks=0", "-e", f"trace={call}", "-e",
-                f"inject={call}:error=ENOSPC:when={n}"))
-            if not code:
-                break
-            nr += 1
-            if code != 8 or "; free some space there" not in err:
-                problems.append(f"{call} {n}: exit {code}: {err}")
-            for path, node in snapshot(b"now").items():
-                whole = [t[path].content for t in (want, spoilt)
-                         if path in t and t[path].type == node.type]
-                if node.content not in whole:
-                    problems.append(f"{call} {n}: {path} is {node}")
-            again, _, err = merge()
-            got = snapshot(b"now", with_flags=True)
-            problems += [f"{call} {n}: {p}" for p in differences(got, want)]
-            if again:
-                problems.append(f"{call} {n}: again: exit {again}: {err}")
+    trees = {**base, b"s2": GOOD, b"b/s3": GOOD}, {**bad, b"s2": BAD}
+
+    def judge(code, err):
+        if code != 8 or "; free some space there" not in err:
+            yield f"exit {code}: {err}"
+        for path, node in snapshot(b"now").items():
+            if node.content not in [t[path].content for t in trees
+                                    if path in t and
+                                    t[path].type == node.type]:
+                yield f"{path} is {node}"
+
+    problems, nr = at_each(
+        ("pwrite64", "linkat", "renameat2", "mkdirat", "symlinkat", "fsync",
+         "setxattr"), "error=ENOSPC", lambda code: not code, judge)
     result(not problems and nr > 10,
            f"no space at {nr} places: nothing half written, the next run "
            "goes on", *problems[:40])
