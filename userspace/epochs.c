@@ -11,6 +11,7 @@
 #include "cli.h"
 #include "device.h"
 #include "epochs.h"
+#include "grow.h"
 
 /* Older modules do not tell of notes and reads; newer ones may tell more. */
 enum { MIN_EPOCH_WORDS = 9, NR_EPOCH_WORDS = 11 };
@@ -68,16 +69,13 @@ static bool parse_line(char *line, struct epoch *e)
 
 static int add(struct epochs *epochs, const struct epoch *e, size_t *room)
 {
-	struct epoch *more;
+	struct epoch *more = grow(epochs->epochs, epochs->nr, room,
+				  sizeof(*more));
 
-	if (epochs->nr == *room) {
-		*room = *room ? *room * 2 : 256;
-		more = realloc(epochs->epochs, *room * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		epochs->epochs = more;
-	}
-	epochs->epochs[epochs->nr++] = *e;
+	if (!more)
+		return -ENOMEM;
+	epochs->epochs = more;
+	more[epochs->nr++] = *e;
 	return 0;
 }
 

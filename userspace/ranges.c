@@ -4,12 +4,12 @@
  */
 #include <stdlib.h>
 
+#include "grow.h"
 #include "ranges.h"
 
 void range_list_add(struct range_list *list, uint64_t start, uint64_t len)
 {
 	struct range *more;
-	size_t room;
 
 	if (!len || list->no_memory)
 		return;
@@ -17,17 +17,13 @@ void range_list_add(struct range_list *list, uint64_t start, uint64_t len)
 		list->range[list->nr - 1].len_sectors += len;
 		return;
 	}
-	if (list->nr == list->room) {
-		room = list->room ? 2 * list->room : 64;
-		more = realloc(list->range, room * sizeof(*more));
-		if (!more) {
-			list->no_memory = true;
-			return;
-		}
-		list->range = more;
-		list->room = room;
+	more = grow(list->range, list->nr, &list->room, sizeof(*more));
+	if (!more) {
+		list->no_memory = true;
+		return;
 	}
-	list->range[list->nr++] = (struct range){ start, len };
+	list->range = more;
+	more[list->nr++] = (struct range){ start, len };
 }
 
 void range_list_join(struct range_list *list)

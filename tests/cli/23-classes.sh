@@ -20,7 +20,7 @@ if ! build -c -o "$tmp/owner.o" owner/owner.c ||
    ! build -c -o "$tmp/parse.o" parse.c ||
    ! build -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-Wl,--gc-sections -o "$tmp/classes-test" ../tests/cli/classes-test.c \
-	recover/classes*.c ranges.c "$tmp/owner.o" "$tmp/parse.o"; then
+	recover/classes*.c ranges.c grow.c "$tmp/owner.o" "$tmp/parse.o"; then
 	echo "not ok 1 - classes-test is built"
 	echo "1..1"
 	exit 1

@@ -16,6 +16,7 @@
 
 #include "changes.h"
 #include "cli.h"
+#include "grow.h"
 #include "output.h"
 #include "owner/diff.h"
 #include "owner/owner.h"
@@ -100,14 +101,11 @@ static int count(struct diff *d, const struct owner_extent *e, int what,
 	/* What became of free space is said by who has it now. */
 	if (!e || (e->kind == OWNER_NONE && what != IN_PLACE))
 		return 0;
-	if (d->nr == d->room) {
-		d->room = d->room ? 2 * d->room : 256;
-		row = reallocarray(d->row, d->room, sizeof(*row));
-		if (!row)
-			return -ENOMEM;
-		d->row = row;
-	}
-	row = &d->row[d->nr++];
+	row = grow(d->row, d->nr, &d->room, sizeof(*row));
+	if (!row)
+		return -ENOMEM;
+	d->row = row;
+	row += d->nr++;
 	memset(row, 0, sizeof(*row));
 	row->e = e;
 	row->sectors[what] = sectors;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "ranges.h"
 #include "recover/classes-sum.h"
 
@@ -359,16 +360,13 @@ static void add(struct walk *w, const struct blocks_item *item)
 		plan->item[plan->nr - 1].sectors += item->sectors;
 		return;
 	}
-	if (plan->nr == w->room) {
-		w->room = w->room ? 2 * w->room : 256;
-		more = realloc(plan->item, w->room * sizeof(*more));
-		if (!more) {
-			w->no_memory = true;
-			return;
-		}
-		plan->item = more;
+	more = grow(plan->item, plan->nr, &w->room, sizeof(*more));
+	if (!more) {
+		w->no_memory = true;
+		return;
 	}
-	plan->item[plan->nr++] = *item;
+	plan->item = more;
+	more[plan->nr++] = *item;
 }
 
 static void put(struct walk *w, const struct spot *s, uint64_t start,
