@@ -457,6 +457,8 @@ void deltarec_note_init(struct deltarec_note *note);
 void deltarec_note_exit(struct deltarec_note *note);
 /* May the head be changed now? 0 or -EOPNOTSUPP, having said why. */
 int deltarec_may_switch(struct deltarec *dt, const char *what);
+/* What an error of the core means to the one who sent the message */
+const char *deltarec_remedy(int error);
 /* Log why @what failed, and what helps. Return: @error */
 int deltarec_refuse(struct deltarec *dt, const char *what, int error);
 /* Take store->meta unless a signal comes, and merge all. 0 with it held. */

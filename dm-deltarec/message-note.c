@@ -33,18 +33,12 @@ static const char *why(int error)
 		return "the head cannot have one: make a checkpoint";
 	case -EFBIG:
 		return "it is too long";
-	case -ENOSPC:
-		return "no space left: drop epochs or enlarge the delta device";
 	case -ESTALE:
 		return "another note was begun meanwhile: begin again";
 	case -ERANGE:
 		return "the offset is not where it goes on";
-	case -EROFS:
-		return "the device has become read-only: close it and run 'dmdelta check'";
-	case -EINTR:
-		return "interrupted";
 	default:
-		return "see the messages before this one";
+		return deltarec_remedy(error);
 	}
 }
 

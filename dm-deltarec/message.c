@@ -24,8 +24,7 @@ void deltarec_reply(struct deltarec_reply *reply, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* What an error of the core means to the one who sent the message */
-static const char *remedy(int error)
+const char *deltarec_remedy(int error)
 {
 	switch (error) {
 	case -EINVAL:
@@ -62,8 +61,8 @@ static const char *remedy(int error)
 
 int deltarec_refuse(struct deltarec *dt, const char *what, int error)
 {
-	DMERR_LIMIT("%s: %s: %s (error %d)", dt->s->name, what, remedy(error),
-		    error);
+	DMERR_LIMIT("%s: %s: %s (error %d)", dt->s->name, what,
+		    deltarec_remedy(error), error);
 	return error == -ETXTBSY ? -EBUSY : error;
 }
 
