@@ -36,15 +36,22 @@ static const struct out_column columns[] = {
 	{ "head", "new head", OUT_NUMBER, OUT_BOTH },
 };
 
+enum kind {
+	NOTHING,
+	SWITCH,			/* a rollback or replay */
+	FILES,			/* a recovery of files */
+	FILES_LATE,		/* one that was interrupted, went on and ended */
+	FILES_CUT,		/* one that was interrupted */
+	UNDO_CUT,		/* an undo of one was: to be finished */
+};
+
 /* What is to be undone */
 struct last {
+	enum kind kind;
+	bool stuck;		/* CUT, an undo that cannot be finished */
 	uint32_t id, back;	/* the epoch it made, the state before */
 	uint32_t first;		/* of a recovery of files, above that */
 	char how[16];
-	bool files;		/* a recovery of files ... */
-	bool interrupted;	/* ... that was, whether it went on or not */
-	bool ended;		/* it went on, and came to its end */
-	bool goes_on;		/* an undo of it was interrupted */
 	uint64_t taken;		/* blocks in all of its epochs */
 	bool dropped;		/* the state before is gone */
 	uint64_t blocks;	/* written since */
@@ -56,40 +63,37 @@ static bool made_by_switch(const struct epoch *e)
 			       epoch_is(e->how, DR_HOW_REPLAY));
 }
 
-/* Is an undo under way that did not come to its end? */
-static bool goes_on(const char *name, const struct epochs *epochs,
-		    struct last *last)
+static bool is_there(const struct epochs *epochs, uint32_t id)
 {
-	struct recipe r;
+	const struct epoch *e = epochs_find(epochs, id);
 
-	if (!begun_undo(name, epochs, epochs_head(epochs), &r))
-		return false;
-	last->files = true;
-	last->goes_on = true;
-	last->first = r.from;
-	last->id = r.to;
-	last->back = r.base;
-	return true;
+	return e && !epoch_is(e->state, DR_STATE_DROPPED);
 }
 
-/* Is what led to @e a recovery of files, interrupted or not? */
-static bool made_by_files(const char *name, const struct epochs *epochs,
-			  const struct epoch *e, struct last *last)
+/*
+ * One that was interrupted. An undo goes on, if it can; with --force it is
+ * taken back like all else.
+ */
+static bool find_cut(const char *name, const struct epochs *epochs, bool force,
+		     struct last *last)
 {
-	const struct epoch *first = run_first(epochs, e);
+	struct begun b;
 
-	last->ended = first;
-	if (!first)
-		first = begun_in(name, epochs, e);
-	if (!first)
+	if (!begun_find(name, epochs, &b))
 		return false;
-	last->files = true;
-	last->interrupted = !last->ended ||
-			    begun_at(name, epochs, first->parent);
-	last->first = first->id;
-	last->back = first->parent;
-	for (; e && e->id >= first->id; e = epochs_parent(epochs, e))
-		last->taken += e->nr_blocks;
+	if (b.undo && !force && is_there(epochs, b.to) &&
+	    is_there(epochs, b.base)) {
+		last->kind = UNDO_CUT;
+		last->first = b.from;
+		last->id = b.to;
+		last->back = b.base;
+		return true;
+	}
+	last->kind = FILES_CUT;
+	last->stuck = b.undo;
+	last->first = b.first;
+	last->id = epochs_head(epochs)->id;
+	last->back = b.before;
 	return true;
 }
 
@@ -99,29 +103,40 @@ static bool made_by_files(const char *name, const struct epochs *epochs,
  * what it put there itself is not counted, it can be made again. A recovery
  * of files is itself the epoch that holds what it wrote.
  */
-static const struct epoch *find_last(const char *name,
-				     const struct epochs *epochs,
-				     struct last *last)
+static void find_last(const char *name, const struct epochs *epochs,
+		      struct last *last)
 {
-	const struct epoch *e = epochs_head(epochs);
+	const struct epoch *e = epochs_head(epochs), *first;
 
 	for (; e; e = epochs_parent(epochs, e)) {
-		if (made_by_files(name, epochs, e, last))
-			return e;
+		first = run_first(epochs, e);
+		if (first) {
+			last->kind = begun_late(name, e) ? FILES_LATE : FILES;
+			last->first = first->id;
+			last->back = first->parent;
+			last->id = e->id;
+			return;
+		}
 		last->blocks += e->nr_blocks;
 		if (made_by_switch(e)) {
+			last->kind = SWITCH;
 			last->back = e->prev;
-			return e;
+			last->id = e->id;
+			return;
 		}
 	}
-	return NULL;
 }
 
-/* @last->id is 0 when there is nothing to undo. */
-static int look(const char *name, struct device_status *status,
+static bool by_merge(const struct last *last, bool in_use)
+{
+	return last->kind > FILES ||
+	       (last->kind == FILES && (last->blocks || in_use));
+}
+
+static int look(const char *name, bool force, struct device_status *status,
 		struct last *last)
 {
-	const struct epoch *e, *back;
+	const struct epoch *e;
 	struct epochs epochs;
 	int code = device_status(name, status);
 
@@ -131,15 +146,15 @@ static int look(const char *name, struct device_status *status,
 	if (code)
 		return code;
 	epochs_count_head(&epochs, status->head_blocks);
-	e = goes_on(name, &epochs, last) ? epochs_find(&epochs, last->id) :
-					   find_last(name, &epochs, last);
-	if (e) {
-		last->id = e->id;
+	if (!find_cut(name, &epochs, force, last))
+		find_last(name, &epochs, last);
+	if (last->kind) {
+		last->dropped = !is_there(&epochs, last->back);
+		e = epochs_find(&epochs, last->id);
 		snprintf(last->how, sizeof(last->how), "%s",
-			 last->files ? RUN_RECOVER : e->how);
-		back = epochs_find(&epochs, last->back);
-		last->dropped = !back || epoch_is(back->state,
-						  DR_STATE_DROPPED);
+			 last->kind == SWITCH && e ? e->how : RUN_RECOVER);
+		for (; e && e->id >= last->first; e = epochs_parent(&epochs, e))
+			last->taken += e->nr_blocks;
 	}
 	epochs_free(&epochs);
 	return DR_EXIT_OK;
@@ -147,7 +162,7 @@ static int look(const char *name, struct device_status *status,
 
 static int check(const char *name, const struct last *last)
 {
-	if (!last->id)
+	if (!last->kind)
 		return fail(DR_EXIT_OPERATIONAL, name,
 			    "'dmdelta log' shows the epochs; use rollback",
 			    "no rollback or replay led to the head, nor a recovery of files");
@@ -159,22 +174,32 @@ static int check(const char *name, const struct last *last)
 	return DR_EXIT_OK;
 }
 
+static int changed_meanwhile(const char *name)
+{
+	return fail(DR_EXIT_OPERATIONAL, name, "try again",
+		    "another recovery came in between; nothing was changed");
+}
+
 /* May it be taken back file by file? */
 static int check_files(const char *name, const struct last *last, bool force)
 {
+	static const char *const remedy[] = {
+		[FILES_LATE] = "--force takes all of that back",
+		[FILES_CUT] = "the same recover again finishes it; --force takes all of that back",
+	};
 	int code = check(name, last);
 
-	if (!code && !last->files)
-		code = fail(DR_EXIT_OPERATIONAL, name, "try again",
-			    "another recovery came in between; nothing was changed");
-	if (!code && last->interrupted && !force)
-		code = fail(DR_EXIT_UNCORRECTED, name, last->ended ?
-			    "--force takes all of that back" :
-			    "run the same recover again to finish it first; --force takes all of that back",
-			    "a recovery was interrupted: all that was written from epoch %u to %u, %llu blocks, counts as its work",
-			    last->first, last->id,
-			    (unsigned long long)last->taken);
-	return code;
+	if (!code && last->kind == SWITCH)
+		code = changed_meanwhile(name);
+	if (code || force ||
+	    (last->kind != FILES_LATE && last->kind != FILES_CUT))
+		return code;
+	return fail(DR_EXIT_UNCORRECTED, name, last->stuck ?
+		    "what it needs was dropped; --force takes back what it has done" :
+		    remedy[last->kind],
+		    "%s was interrupted: all that was written from epoch %u to %u, %llu blocks, counts as its work",
+		    last->stuck ? "an undo" : "a recovery", last->first,
+		    last->id, (unsigned long long)last->taken);
 }
 
 static int by_files(const char *name, struct last *last, bool force)
@@ -191,7 +216,7 @@ static int by_files(const char *name, struct last *last, bool force)
 		code = run_lock(name);
 	/* Nobody else recovers now: is it still what we saw? */
 	if (!code)
-		code = look(name, &status, last);
+		code = look(name, force, &status, last);
 	if (!code)
 		code = check_files(name, last, force);
 	if (code)
@@ -232,19 +257,20 @@ int cmd_undo(const struct cmd_line *line)
 	int code = device_name(line->argv[0], &name);
 
 	if (!code)
-		code = look(name, &status, &last);
+		code = look(name, force, &status, &last);
 	if (code)
 		return code;
-	if (last.interrupted || last.goes_on ||
-	    (last.files && (last.blocks || status.info.open_count)))
+	if (by_merge(&last, status.info.open_count))
 		return by_files(name, &last, force);
 	code = switch_open(&sw, name);
 	if (code)
 		return code;
 	/* Nobody else can change it now: is it still what we saw? */
-	code = look(name, &status, &last);
+	code = look(name, force, &status, &last);
 	if (!code)
 		code = check(name, &last);
+	if (!code && by_merge(&last, false))
+		code = changed_meanwhile(name);
 	if (!code && last.blocks && !force)
 		code = fail(DR_EXIT_UNCORRECTED, name,
 			    "--force leaves them behind, as a branch that undo returns to",

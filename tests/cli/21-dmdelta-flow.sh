@@ -149,21 +149,37 @@ recovered recover-2-2-3
 run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9" --json undo disk && json "d['epoch'] == 3 and d['undone'] == 'recover' and d['undone_epoch'] == 4 and d['left_blocks'] == 0" &&
 	grep -qx 'rollback 3' "$FAKE/log"
 result $? "undo of a recovery of files that nothing was written after: a rollback"
-# begun EPOCH NOW: the note that a recovery of files leaves when it begins
+# begun EPOCH NOW [STATE [WORD]]: the note that a recovery of files leaves when it
+# begins, or when it has ended; of epoch 3
 begun() {
-	printf '{"format":"dmdelta-recipe","mode":"files","epochs":{"now":%d}}' "$2" |
+	printf '{"format":"dmdelta-recipe","mode":"files","epochs":{"from":3,"to":3,"base":2,"now":%d},
+		"run":{"state":"%s","word":"%s"}}' "$2" "${3-begun}" "${4-recover}" |
 		od -An -v -tx1 | tr -d ' \n' >"$FAKE/note-$1"
 }
 recovered -
 begun 3 3
-run 4 undo disk && says 'disk: a recovery was interrupted: .* from epoch 4 to 5, 12 blocks, counts as its work; run the same recover again' &&
+run 4 undo disk && says 'disk: a recovery was interrupted: .* from epoch 4 to 5, 12 blocks, counts as its work; the same recover again' &&
 	! grep -qE 'rollback|checkpoint' "$FAKE/log"
 result $? "undo of a recovery of files that was interrupted: not without --force"
 recovered recover-2-2-3
-begun 3 3
+begun 4 3 interrupted
 run 4 undo disk && says 'interrupted: .* from epoch 4 to 4, 7 blocks, counts as its work; --force takes' &&
 	! grep -qE 'rollback|checkpoint' "$FAKE/log"
 result $? "... nor of one that went on, and came to its end"
+recovered recover-2-2-3
+begun 4 3 ended
+run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9" undo disk && grep -qx 'rollback 3' "$FAKE/log"
+result $? "... one that came to its end in one go needs none"
+recovered -
+sed -i 's/^4 3 sealed/4 3 dropped/' "$FAKE/epochs"
+begun 4 3 interrupted
+run 8 undo disk && says 'no rollback or replay led to the head'
+result $? "... nothing is left of one whose epoch was dropped"
+recovered -
+sed -i 's/^2 1 sealed/2 1 dropped/' "$FAKE/epochs"
+begun 3 3 begun undo
+run 4 undo disk && says 'an undo was interrupted: .* from epoch 4 to 5, .*; what it needs was dropped; --force takes back'
+result $? "an undo that was interrupted and cannot go on"
 recovered -
 begun 2 2
 run 4 undo disk && says 'interrupted: .* from epoch 3 to 5, 13 blocks, counts'

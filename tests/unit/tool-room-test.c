@@ -14,48 +14,56 @@
 #define MIB	(1024u * 1024u)
 #define TIB	(1024ull * 1024 * MIB)
 
+static uint64_t needed(uint64_t content, uint64_t items, uint64_t folders,
+		       uint64_t block, uint64_t device)
+{
+	struct room_use use = { content, items, folders };
+
+	return room_needed(&use, block, device);
+}
+
 static void grows_with_what_is_written(void **state)
 {
-	uint64_t few = room_needed(10 * MIB, 100, 4096, TIB);
+	uint64_t few = needed(10 * MIB, 100, 10, 4096, TIB);
 
 	/* content and something for metadata, but no multiple of it */
 	assert_true(few > 10 * MIB && few < 20 * MIB);
-	assert_true(room_needed(20 * MIB, 100, 4096, TIB) == few + 10 * MIB);
-	assert_true(room_needed(10 * MIB, 101, 4096, TIB) > few);
+	assert_true(needed(20 * MIB, 100, 10, 4096, TIB) == few + 10 * MIB);
+	assert_true(needed(10 * MIB, 101, 10, 4096, TIB) > few);
 }
 
 /* Each piece may end within a block; a journal is no longer than it is. */
 static void blocks_and_journal(void **state)
 {
-	uint64_t many = room_needed(0, 1000000, 4096, TIB);
+	uint64_t many = needed(0, 1000000, 1000, 4096, TIB);
 
-	assert_true(room_needed(MIB, 256, 65536, TIB) >= 256 * 61440 + MIB);
+	assert_true(needed(MIB, 256, 1, 65536, TIB) >= 256 * 61440 + MIB);
 	assert_true(many < 1000000ull * 600 + 80 * MIB);
 }
 
-/* Small files lie side by side; what is in one block is not there many times. */
+/* Small files of a folder lie side by side; what is in others is elsewhere. */
 static void large_blocks(void **state)
 {
-	/* few: each in a block of its own, and some for the metadata */
-	assert_in_range(room_needed(10 * 4096, 10, MIB, TIB), 20 * MIB,
-			30 * MIB);
-	/* many: not each of them */
-	assert_in_range(room_needed(10000 * 4096, 10000, MIB, TIB), 100 * MIB,
+	/* many in few folders: not a block for each of them */
+	assert_in_range(needed(10000 * 4096, 10000, 10, MIB, TIB), 100 * MIB,
 			1000 * MIB);
+	/* each in a folder of its own: the file's, the folder's, the inode's */
+	assert_true(needed(1000 * 4096, 1000, 1000, MIB, TIB) >=
+		    3000ull * (MIB - 4096));
 	/* large ones: no more for it than for small blocks, by a little */
-	assert_in_range(room_needed(4096ull * MIB, 4, MIB, TIB),
+	assert_in_range(needed(4096ull * MIB, 4, 1, MIB, TIB),
 			4096ull * MIB, 4096ull * MIB + 30 * MIB);
-	assert_true(room_needed(MIB, 1000, MIB, TIB) >
-		    room_needed(MIB, 1000, 65536, TIB));
-	assert_true(room_needed(MIB, 1000, 65536, TIB) >
-		    room_needed(MIB, 1000, 4096, TIB));
+	assert_true(needed(MIB, 1000, 100, MIB, TIB) >
+		    needed(MIB, 1000, 100, 65536, TIB));
+	assert_true(needed(MIB, 1000, 100, 65536, TIB) >
+		    needed(MIB, 1000, 100, 4096, TIB));
 }
 
 static void no_more_than_the_device(void **state)
 {
-	assert_in_range(room_needed(0, 100000, MIB, 512 * MIB), 512 * MIB,
+	assert_in_range(needed(0, 100000, 100, MIB, 512 * MIB), 512 * MIB,
 			540 * MIB);
-	assert_in_range(room_needed(TIB, UINT32_MAX, 4096, 512 * MIB),
+	assert_in_range(needed(TIB, UINT32_MAX, 1, 4096, 512 * MIB),
 			512 * MIB, 540 * MIB);
 }
 

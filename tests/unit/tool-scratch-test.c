@@ -51,7 +51,18 @@ static void in_memory(void **state)
 	assert_int_equal(size_of(0, MIN_BYTES), MIN_BYTES);
 	assert_int_equal(size_of(0, MIN_BYTES / 2), 0);
 	assert_in_range(size_of(0, 1024 * GIB), MIN_BYTES, most / 2);
-	assert_int_equal(size_of(2 * most, GIB), 0);
+	assert_in_range(size_of(GIB, MIN_BYTES), MIN_BYTES, 3 * MIN_BYTES);
+	assert_int_equal(size_of(2 * most, 1024 * GIB), 0);
+}
+
+/* Each would fit, but not both. */
+static void more_than_one(void **state)
+{
+	uint64_t most = memory_available(fopen("/proc/meminfo", "re"));
+
+	promised = 0;
+	assert_true(size_of(most / 2, 1024 * GIB) > most / 3);
+	assert_int_equal(size_of(most / 8 * 5, 1024 * GIB), 0);
 }
 
 int main(void)
@@ -59,6 +70,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_meminfo),
 		cmocka_unit_test(in_memory),
+		cmocka_unit_test(more_than_one),
 	};
 
 	return cmocka_run_group_tests_name("tool-scratch", tests, NULL, NULL);

@@ -157,10 +157,14 @@ static uint64_t memory_available(FILE *f)
 	return bytes;
 }
 
+/* Of memory, by this command; it is not used yet, so nobody else counts it. */
+static uint64_t promised;
+
 /*
  * The most that a file gets unasked: of a disk half, and of memory less, as a
  * command may have three of them open. If more than all of the memory is asked
- * for, it is refused: a disk says that it is full, of memory we would be killed.
+ * for, by all of them together, it is refused: a disk says that it is full, of
+ * memory we would be killed.
  */
 static int find_most(const char *where, int fd, uint64_t asked_bytes,
 		     uint64_t *bytes)
@@ -174,11 +178,11 @@ static int find_most(const char *where, int fd, uint64_t asked_bytes,
 		return DR_EXIT_OK;
 	}
 	*bytes = memory_available(fopen("/proc/meminfo", "re"));
-	if (asked_bytes > *bytes)
+	promised += asked_bytes;
+	if (promised > *bytes)
 		return fail(DR_EXIT_OPERATIONAL, where, remedy_memory,
-			    "%s asked for, %s available, swap included",
-			    out_size(asked_bytes, asked_text,
-				     sizeof(asked_text)),
+			    "%s asked for, by all layers together, %s available, swap included",
+			    out_size(promised, asked_text, sizeof(asked_text)),
 			    out_size(*bytes, free_text, sizeof(free_text)));
 	*bytes /= 4;
 	return DR_EXIT_OK;
@@ -188,9 +192,13 @@ static int set_size(const char *where, uint64_t bytes, uint64_t lower_bytes,
 		    int fd)
 {
 	bool memory = !strcmp(where, SCRATCH_MEMORY);
-	uint64_t most;
-	int code = find_most(where, fd, bytes, &most);
+	uint64_t most, whole = lower_bytes + lower_bytes / 32 + MIN_BYTES;
+	int code;
 
+	/* More than all of the device, and what the layer needs, is no use. */
+	if (bytes > whole)
+		bytes = whole;
+	code = find_most(where, fd, bytes, &most);
 	if (code)
 		return code;
 	if (!bytes)

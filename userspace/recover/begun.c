@@ -11,146 +11,151 @@
 #include "begun.h"
 #include "cli.h"
 #include "notes.h"
+#include "output.h"
 #include "recover/recipe.h"
 #include "recover/run.h"
 
-char *begun_text(struct recipe *r, uint32_t epoch)
+/* Members of "run"; the rest of a note is a recipe */
+#define KEY_RUN		"run"
+#define KEY_WORD	"word"
+#define KEY_STATE	"state"
+#define KEY_VOLUME	"volume"
+#define KEY_BESIDE	"beside"
+#define KEY_QUARANTINE	"quarantine"
+
+static const char *const states[] = {
+	[BEGUN] = "begun", [BEGUN_ENDED] = "ended", [BEGUN_LATE] = "interrupted",
+};
+
+static void add_text(struct json_object *o, const char *key, const char *text)
+{
+	if (text)
+		json_object_object_add(o, key, out_string(text));
+}
+
+/* The recipe, and what else a run is given */
+static struct json_object *run_json(const struct run *run,
+				    enum begun_state state)
+{
+	struct json_object *json = recipe_json(run->recipe), *o;
+
+	o = json_object_new_object();
+	add_text(o, KEY_WORD, run->word);
+	add_text(o, KEY_STATE, states[state]);
+	add_text(o, KEY_VOLUME, run->volume);
+	if (run->beside)
+		json_object_object_add(o, KEY_BESIDE,
+				       json_object_new_boolean(true));
+	add_text(o, KEY_QUARANTINE, run->quarantine);
+	json_object_object_add(json, KEY_RUN, o);
+	return json;
+}
+
+char *begun_text(struct run *run, uint32_t now, enum begun_state state)
 {
 	struct json_object *json;
 	const char *text;
 	char *copy;
 
-	r->mode = RECIPE_FILES;
-	r->now = epoch;
-	json = recipe_json(r);
-	text = json ? json_object_to_json_string_ext(json,
-						     JSON_C_TO_STRING_PLAIN) :
-		      NULL;
+	run->recipe->mode = RECIPE_FILES;
+	run->recipe->now = now;
+	json = run_json(run, state);
+	text = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN);
 	copy = text && strlen(text) <= DR_NOTE_MAX ? strdup(text) : NULL;
 	json_object_put(json);
 	return copy;
 }
 
-static bool is_text(struct json_object *o, const char *key, const char *text)
+static struct json_object *member(struct json_object *o, const char *key)
 {
 	struct json_object *value;
 
-	return json_object_object_get_ex(o, key, &value) &&
-	       json_object_is_type(value, json_type_string) &&
+	return json_object_object_get_ex(o, key, &value) ? value : NULL;
+}
+
+static bool is_text(struct json_object *o, const char *key, const char *text)
+{
+	struct json_object *value = member(o, key);
+
+	return json_object_is_type(value, json_type_string) &&
 	       !strcmp(json_object_get_string(value), text);
-}
-
-/* Anybody may have left a note there: whatever it is, it is no error. */
-static bool is_begun(const char *note, uint32_t epoch)
-{
-	struct json_object *o = json_tokener_parse(note), *epochs, *now;
-	bool is;
-
-	is = json_object_is_type(o, json_type_object) &&
-	     is_text(o, "format", RECIPE_FORMAT) &&
-	     is_text(o, "mode", recipe_mode_word(RECIPE_FILES)) &&
-	     json_object_object_get_ex(o, "epochs", &epochs) &&
-	     json_object_is_type(epochs, json_type_object) &&
-	     json_object_object_get_ex(epochs, "now", &now) &&
-	     json_object_get_uint64(now) == epoch;
-	json_object_put(o);
-	return is;
-}
-
-/* The note of @id if it is that of a recovery that began there, allocated */
-static char *note_at(const char *device, const struct epochs *epochs,
-		     uint32_t id)
-{
-	const struct epoch *e = epochs_find(epochs, id);
-	char *note;
-
-	if (!e || !e->note_bytes || epoch_is(e->state, DR_STATE_DROPPED))
-		return NULL;
-	note = note_look(device, id);
-	if (note && is_begun(note, id))
-		return note;
-	free(note);
-	return NULL;
-}
-
-/*
- * Checkpoints may have been made while it was at work, or since. The note,
- * allocated; @first gets the first epoch above the one that has it.
- */
-static char *note_below(const char *device, const struct epochs *epochs,
-			const struct epoch *e, const struct epoch **first)
-{
-	const struct epoch *parent;
-	char *note = NULL;
-
-	for (; e && !e->has_prev && !run_first(epochs, e); e = parent) {
-		parent = epochs_parent(epochs, e);
-		note = parent ? note_at(device, epochs, parent->id) : NULL;
-		*first = e;
-		if (note)
-			break;
-	}
-	return note;
-}
-
-const struct epoch *begun_in(const char *device, const struct epochs *epochs,
-			     const struct epoch *e)
-{
-	const struct epoch *first;
-	char *note = note_below(device, epochs, e, &first);
-
-	free(note);
-	return note ? first : NULL;
-}
-
-bool begun_at(const char *device, const struct epochs *epochs, uint32_t id)
-{
-	char *note = note_at(device, epochs, id);
-
-	free(note);
-	return note;
 }
 
 static uint32_t number(struct json_object *o, const char *key)
 {
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, key, &value) ?
-	       json_object_get_uint64(value) : 0;
+	return json_object_get_uint64(member(member(o, "epochs"), key));
 }
 
-/* What @r takes back was a recovery, which ended or did not. */
-static bool was_recovery(const char *device, const struct epochs *epochs,
-			 const struct recipe *r)
+/* Anybody may have left a note there: whatever it is, it is no error. */
+static struct json_object *note_of(const char *device, const struct epoch *e,
+				   enum begun_state state)
 {
-	const struct epoch *to = epochs_find(epochs, r->to), *first;
+	struct json_object *o;
+	char *text;
 
-	first = to ? run_first(epochs, to) : NULL;
-	if (!first && to)
-		first = begun_in(device, epochs, to);
-	return first && first->id == r->from && first->parent == r->base;
+	if (!e || !e->note_bytes || epoch_is(e->state, DR_STATE_DROPPED))
+		return NULL;
+	text = note_look(device, e->id);
+	o = text ? json_tokener_parse(text) : NULL;
+	free(text);
+	if (is_text(o, "format", RECIPE_FORMAT) &&
+	    is_text(member(o, KEY_RUN), KEY_STATE, states[state]))
+		return o;
+	json_object_put(o);
+	return NULL;
 }
 
-bool begun_undo(const char *device, const struct epochs *epochs,
-		const struct epoch *e, struct recipe *r)
+bool begun_late(const char *device, const struct epoch *e)
+{
+	struct json_object *o = note_of(device, e, BEGUN_LATE);
+
+	json_object_put(o);
+	return o;
+}
+
+/*
+ * Checkpoints may have been made while it was at work, or since. Return: the
+ * note, to be put; @first gets the first epoch above the one that has it.
+ */
+static struct json_object *note_below(const char *device,
+				      const struct epochs *epochs,
+				      const struct epoch *e,
+				      const struct epoch **first)
+{
+	const struct epoch *parent;
+	struct json_object *note = NULL;
+
+	for (; !note && e && !e->has_prev && !run_first(epochs, e);
+	     e = parent) {
+		parent = epochs_parent(epochs, e);
+		note = note_of(device, parent, BEGUN);
+		/* A copy of it says which epoch it is of. */
+		if (note && number(note, "now") != parent->id) {
+			json_object_put(note);
+			note = NULL;
+		}
+		*first = e;
+	}
+	return note;
+}
+
+bool begun_find(const char *device, const struct epochs *epochs,
+		struct begun *b)
 {
 	const struct epoch *first;
-	char *text = note_below(device, epochs, e, &first);
-	struct json_object *note = text ? json_tokener_parse(text) : NULL;
-	struct json_object *select, *numbers;
-	bool is;
+	struct json_object *note = note_below(device, epochs,
+					      epochs_head(epochs), &first);
 
-	is = json_object_object_get_ex(note, "select", &select) &&
-	     json_object_is_type(select, json_type_object) &&
-	     !json_object_object_length(select) &&
-	     json_object_object_get_ex(note, "epochs", &numbers) &&
-	     !recipe_for_all(device, number(numbers, "from"),
-			     number(numbers, "to"), number(numbers, "base"),
-			     r) &&
-	     was_recovery(device, epochs, r);
+	if (!note)
+		return false;
+	*b = (struct begun){
+		.undo = is_text(member(note, KEY_RUN), KEY_WORD, RUN_UNDO),
+		.from = number(note, "from"), .to = number(note, "to"),
+		.base = number(note, "base"),
+		.before = first->parent, .first = first->id,
+	};
 	json_object_put(note);
-	free(text);
-	return is;
+	return true;
 }
 
 /* --- is it the same? ------------------------------------------------------- */
@@ -158,26 +163,18 @@ bool begun_undo(const char *device, const struct epochs *epochs,
 static bool same_member(struct json_object *a, struct json_object *b,
 			const char *key)
 {
-	struct json_object *x, *y;
-
-	return json_object_object_get_ex(a, key, &x) &&
-	       json_object_object_get_ex(b, key, &y) &&
-	       json_object_equal(x, y);
+	return json_object_equal(member(a, key), member(b, key));
 }
 
 /* What is taken back, and of what: all else says how. */
-static bool same_recipe(const struct recipe *r, struct json_object *note)
+static bool same(struct json_object *a, struct json_object *b)
 {
-	struct json_object *json = recipe_json(r), *a, *b;
-	bool same;
+	struct json_object *x = member(a, "epochs"), *y = member(b, "epochs");
 
-	same = json && same_member(json, note, "select") &&
-	       json_object_object_get_ex(json, "epochs", &a) &&
-	       json_object_object_get_ex(note, "epochs", &b) &&
-	       same_member(a, b, "from") && same_member(a, b, "to") &&
-	       same_member(a, b, "base");
-	json_object_put(json);
-	return same;
+	return same_member(a, b, "select") && same_member(x, y, "from") &&
+	       same_member(x, y, "to") && same_member(x, y, "base") &&
+	       same_member(member(a, KEY_RUN), member(b, KEY_RUN), KEY_WORD) &&
+	       same_member(member(a, KEY_RUN), member(b, KEY_RUN), KEY_VOLUME);
 }
 
 /* For a shell; what ls would have in quotes is in quotes. */
@@ -230,27 +227,35 @@ static void put_time(FILE *f, struct json_object *o, const char *key,
 		fprintf(f, " %s @%s", option, json_object_get_string(value));
 }
 
+/* @json: with "run" */
 static char *command_of(const char *device, struct json_object *json)
 {
-	struct json_object *epochs, *select;
+	struct json_object *epochs = member(json, "epochs");
+	struct json_object *select = member(json, "select");
+	struct json_object *run = member(json, KEY_RUN);
 	size_t size;
 	char *text = NULL;
 	FILE *f = open_memstream(&text, &size);
 
 	if (!f)
 		return NULL;
-	fputs("dmdelta recover", f);
-	put_word(f, device);
-	if (json_object_object_get_ex(json, "epochs", &epochs)) {
+	if (is_text(run, KEY_WORD, RUN_UNDO)) {
+		fputs("dmdelta undo", f);
+		put_word(f, device);
+	} else {
+		fputs("dmdelta recover", f);
+		put_word(f, device);
 		put_options(f, epochs, "from", "--from");
 		put_options(f, epochs, "to", "--to");
-	}
-	if (json_object_object_get_ex(json, "select", &select)) {
 		put_options(f, select, "path", "--path");
 		put_options(f, select, "not_path", "--not-path");
 		put_options(f, select, "uid", "--uid");
 		put_time(f, select, "newer", "--newer");
 		put_time(f, select, "older", "--older");
+		put_options(f, run, KEY_VOLUME, "--volume");
+		if (member(run, KEY_BESIDE))
+			fputs(" --beside", f);
+		put_options(f, run, KEY_QUARANTINE, "--quarantine");
 	}
 	if (!fclose(f))
 		return text;
@@ -258,10 +263,10 @@ static char *command_of(const char *device, struct json_object *json)
 	return NULL;
 }
 
-char *begun_command(const char *device, const struct recipe *r)
+char *begun_command(const struct run *run)
 {
-	struct json_object *json = recipe_json(r);
-	char *command = json ? command_of(device, json) : NULL;
+	struct json_object *json = run_json(run, BEGUN);
+	char *command = command_of(run->device, json);
 
 	json_object_put(json);
 	return command;
@@ -285,33 +290,34 @@ static int refuse(const char *device, uint32_t before,
 	return code;
 }
 
-int begun_by(const char *device, const struct recipe *r, bool force,
-	     uint32_t *before, bool *found)
+int begun_by(struct run *run)
 {
 	const struct epoch *first, *head;
-	struct recipe again = *r;
-	struct json_object *note;
+	struct json_object *note, *ours;
+	uint32_t to = run->recipe->to;
 	struct epochs epochs;
-	char *text;
-	int code = epochs_load(device, &epochs);
+	int code = epochs_load(run->device, &epochs);
 
-	*found = false;
 	if (code)
 		return code;
 	head = epochs_head(&epochs);
-	text = note_below(device, &epochs, head, &first);
-	if (text) {
-		*before = first->parent;
+	note = note_below(run->device, &epochs, head, &first);
+	if (note) {
 		/* --to head: by now that is another epoch. */
-		if (again.to == head->id)
-			again.to = *before;
-		note = json_tokener_parse(text);
-		*found = same_recipe(&again, note);
-		if (!*found && !force)
-			code = refuse(device, *before, note);
+		if (to == head->id)
+			run->recipe->to = first->parent;
+		ours = run_json(run, BEGUN);
+		run->recipe->to = to;
+		run->begun = same(ours, note);
+		json_object_put(ours);
+		if (run->begun)
+			run->before = first->parent;
+		else if (run->force)
+			run->left_so = first->parent;
+		else
+			code = refuse(run->device, first->parent, note);
 		json_object_put(note);
 	}
-	free(text);
 	epochs_free(&epochs);
 	return code;
 }

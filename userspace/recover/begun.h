@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * begun.h - a recovery of files that may not have come to its end.
+ * begun.h - a recovery of files, or the undo of one, that may not have come to
+ * its end.
  *
- * Before it changes anything, the checkpoint that it starts from gets the
- * recipe as its note, with that very checkpoint as "now". At the end the epoch
- * that was made gets label and note (run.h), and this one goes. So a note of
- * this kind below an epoch without such a label: killed, or the power failed.
- * One that goes on after that leaves this note where it is: what was written
- * in between is in its epochs, too, and undo must know.
+ * Before it changes anything, the checkpoint that it starts from gets a note:
+ * the recipe, with that very checkpoint as "now", and as "run" the command and
+ * what it was given. When it has come to its end this note goes, and the epoch
+ * that was made gets label (run.h) and a note that says so. So a note with the
+ * state "begun" means killed, or the power failed, and nothing else.
+ *
+ * What went on after that says in its last note that it was interrupted: others
+ * may have written in between, in its epochs, and undo must know.
  */
 #ifndef DR_BEGUN_H
 #define DR_BEGUN_H
@@ -16,48 +19,42 @@
 #include <stdint.h>
 
 #include "epochs.h"
+#include "recover/run.h"
 
-struct recipe;
+enum begun_state {
+	BEGUN,
+	BEGUN_ENDED,
+	BEGUN_LATE,		/* it was interrupted, went on, and ended */
+};
 
-/* @r with @epoch as its "now", as a note: allocated, NULL: it has no room */
-char *begun_text(struct recipe *r, uint32_t epoch);
+/* The note of a run with @now as its epoch; allocated, NULL: it has no room */
+char *begun_text(struct run *run, uint32_t now, enum begun_state state);
 
-/*
- * Is there an interrupted recovery in @e or, with nothing but checkpoints in
- * between, below it? Return: the first epoch above the checkpoint that it
- * started from, or NULL.
- */
-const struct epoch *begun_in(const char *device, const struct epochs *epochs,
-			     const struct epoch *e);
+/* One that was interrupted */
+struct begun {
+	bool undo;		/* an undo, or a recovery */
+	uint32_t from, to, base;	/* what it takes back */
+	uint32_t before;	/* the checkpoint that it started from */
+	uint32_t first;		/* above that */
+};
 
-/**
- * begun_undo() - is what was interrupted in @e or below it an undo?
- * @r: what it takes back: device, epochs, and no selectors
- *
- * It is if it takes back all of what one recovery did, and no more than that,
- * whatever command it was. Return: so it is.
- */
-bool begun_undo(const char *device, const struct epochs *epochs,
-		const struct epoch *e, struct recipe *r);
+/* Is there one in the head or, with nothing but checkpoints between, below it? */
+bool begun_find(const char *device, const struct epochs *epochs,
+		struct begun *b);
 
-/*
- * Has checkpoint @id such a note? That it started from there, was interrupted
- * and then came to its end.
- */
-bool begun_at(const char *device, const struct epochs *epochs, uint32_t id);
+/* Was that which made @e interrupted, before it came to its end? */
+bool begun_late(const char *device, const struct epoch *e);
 
 /**
- * begun_by() - is there one below the head, that of @r itself?
- * @before: the checkpoint that it started from
- * @found: yes, and it is to be continued: epochs and selectors are the same
+ * begun_by() - is there one below the head, that of @run itself?
  *
- * One of another recipe is refused, without @force.
+ * Then it is to be continued: @run->begun and @run->before are set. Another
+ * one is refused or, with @run->force, left as it is (@run->left_so).
  * Return: exit code, has said why.
  */
-int begun_by(const char *device, const struct recipe *r, bool force,
-	     uint32_t *before, bool *found);
+int begun_by(struct run *run);
 
 /* What a shell takes to do the same again, with numbers; allocated or NULL */
-char *begun_command(const char *device, const struct recipe *r);
+char *begun_command(const struct run *run);
 
 #endif

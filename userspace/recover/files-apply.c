@@ -437,6 +437,32 @@ uint64_t files_plan_changes(const struct files_plan *plan)
 	return plan->nr - plan->count[FILES_MIXED] - plan->count[FILES_DONE];
 }
 
+static size_t folder_length(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash - path : 0;
+}
+
+uint64_t files_plan_folders(const struct files_plan *plan)
+{
+	const char *before = NULL;
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < plan->nr; i++) {
+		const struct files_item *item = &plan->item[i];
+		size_t len = folder_length(item->path);
+
+		if (item->action == FILES_MIXED || item->action == FILES_DONE)
+			continue;
+		n += !before || folder_length(before) != len ||
+		     strncmp(item->path, before, len);
+		before = item->path;
+	}
+	return n;
+}
+
 int files_plan_check_space(const struct files_plan *plan, const char *now_dir,
 			   const char *thing)
 {

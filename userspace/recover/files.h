@@ -125,6 +125,8 @@ void files_plan_free(struct files_plan *plan);
 
 /* How many items apply changes something about */
 uint64_t files_plan_changes(const struct files_plan *plan);
+/* ... and the folders that it changes them in, or a few more */
+uint64_t files_plan_folders(const struct files_plan *plan);
 
 /**
  * files_plan_check_space() - has the file system of @now_dir room for it?

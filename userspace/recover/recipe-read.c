@@ -543,6 +543,13 @@ static int take_rules(struct reader *rd, struct json_object *value)
 			 DR_MAX_RULES, take_one_rule);
 }
 
+/* Of a note: how the recovery went that it is of. Not ours to judge here. */
+static int take_run(struct reader *rd, struct json_object *value)
+{
+	return json_object_is_type(value, json_type_object) ?
+	       DR_EXIT_OK : bad(rd, "must be an object");
+}
+
 static int take_document(struct reader *rd, struct json_object *o)
 {
 	static const struct member members[] = {
@@ -554,6 +561,7 @@ static int take_document(struct reader *rd, struct json_object *o)
 		{ "select", false, take_select },
 		{ "force", false, take_force },
 		{ "rules", false, take_rules },
+		{ "run", false, take_run },
 		{ NULL, false, NULL }
 	};
 	const struct select *s = &rd->r->select;

@@ -16,7 +16,6 @@
 #define LOG_BYTES	(64u * 1024 * 1024)	/* which begins anew then */
 #define FIXED_BYTES	(1024u * 1024)	/* superblocks, bitmaps, the label */
 #define FIXED_BLOCKS	16u		/* which lie apart */
-#define ITEMS_APART	64u
 #define ITEM_SHARE	(64u * 1024)
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -25,27 +24,25 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 }
 
 /*
- * Where a piece ends within a block of ours, it takes the whole. But file
- * systems put small files that are written together side by side: with large
- * blocks, few of many have one for themselves.
+ * Where a piece ends within a block of ours, it takes the whole. Small files of
+ * one folder, written together, lie side by side; those of others do not, and
+ * each folder has a block of its own and inodes elsewhere.
  */
-static uint64_t rounding(uint64_t items, uint64_t block)
+static uint64_t rounding(const struct room_use *use, uint64_t block)
 {
-	uint64_t apart = smaller(items, ITEMS_APART);
-
 	if (block <= FS_BLOCK)
 		return 0;
-	return apart * (block - FS_BLOCK) +
-	       (items - apart) * (smaller(block, ITEM_SHARE) - FS_BLOCK);
+	return 3 * use->folders * (block - FS_BLOCK) +
+	       use->items * (smaller(block, ITEM_SHARE) - FS_BLOCK);
 }
 
-uint64_t room_needed(uint64_t content, uint64_t items, uint64_t block,
+uint64_t room_needed(const struct room_use *use, uint64_t block,
 		     uint64_t device)
 {
-	uint64_t log = smaller(items * ITEM_LOG_BYTES, LOG_BYTES);
+	uint64_t log = smaller(use->items * ITEM_LOG_BYTES, LOG_BYTES);
 	uint64_t fixed = FIXED_BLOCKS * block;
-	uint64_t need = content + rounding(items, block) + items * ITEM_BYTES +
-			log;
+	uint64_t need = use->content + rounding(use, block) +
+			use->items * ITEM_BYTES + log;
 
 	if (fixed < FIXED_BYTES)
 		fixed = FIXED_BYTES;
@@ -74,15 +71,15 @@ int room_compare(const char *thing, const char *where, uint64_t need,
 		    out_size(have, have_text, sizeof(have_text)));
 }
 
-int room_check(const char *device, uint64_t content, uint64_t items)
+int room_check(const char *device, const struct room_use *use)
 {
 	struct device_status status;
 	int code = device_status(device, &status);
 
-	if (code || !items)
+	if (code || !use->items)
 		return code;
 	return room_compare(device, " on the delta",
-			    room_needed(content, items,
+			    room_needed(use,
 					status.block_sectors * SECTOR_BYTES,
 					status.sectors * SECTOR_BYTES),
 			    room_free(&status),

@@ -12,14 +12,20 @@
 
 #include "device.h"
 
+/* What a recovery writes */
+struct room_use {
+	uint64_t content;	/* bytes, in whole blocks of the file system */
+	uint64_t items;		/* objects that are made, changed or moved */
+	uint64_t folders;	/* that they are in */
+};
+
 /**
  * room_needed() - an upper bound for common cases, in bytes
- * @content: bytes of content, in whole blocks of the file system
- * @items: objects that are made, changed or moved
+ * @use: what it writes
  * @block: unit of mapping in bytes
  * @device: size of the device in bytes
  */
-uint64_t room_needed(uint64_t content, uint64_t items, uint64_t block,
+uint64_t room_needed(const struct room_use *use, uint64_t block,
 		     uint64_t device);
 
 /* What data may still take on the delta */
@@ -33,6 +39,6 @@ int room_compare(const char *thing, const char *where, uint64_t need,
 		 uint64_t have, const char *remedy);
 
 /* The same for a recovery, on the delta of @device */
-int room_check(const char *device, uint64_t content, uint64_t items);
+int room_check(const char *device, const struct room_use *use);
 
 #endif

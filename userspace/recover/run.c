@@ -174,9 +174,9 @@ static int check_note(struct run *run)
 	char *text;
 	int code = DR_EXIT_OK;
 
-	if (!run->recipe || run->dry_run)
+	if (run->dry_run)
 		return DR_EXIT_OK;
-	text = begun_text(run->recipe, run->recipe->to);
+	text = begun_text(run, run->recipe->to, BEGUN);
 	if (!text)
 		code = fail(DR_EXIT_OPERATIONAL, run->device,
 			    "select fewer paths: by folders, or by patterns",
@@ -191,9 +191,8 @@ static int seal_before(struct run *run)
 {
 	int code = check_note(run);
 
-	if (!code && run->recipe && !run->dry_run)
-		code = begun_by(run->device, run->recipe, run->force,
-				&run->before, &run->begun);
+	if (!code && !run->dry_run)
+		code = begun_by(run);
 	if (!code && run->begun)
 		code = seal_between(run);
 	else if (!code)
@@ -209,12 +208,13 @@ static int seal_before(struct run *run)
 }
 
 /* So that it can be read, repeated and audited. */
-static void keep_recipe(struct run *run, uint32_t epoch)
+static void keep_recipe(struct run *run, uint32_t epoch,
+			enum begun_state state)
 {
 	char *text;
 
 	run->recipe->to = run->to;
-	text = begun_text(run->recipe, run->before);
+	text = begun_text(run, run->before, state);
 	if (!text || note_set(run->device, epoch, text))
 		warn(run->device, "epoch %u has no note of what was selected",
 		     epoch);
@@ -242,6 +242,13 @@ static int stands(const struct run *run, bool *does)
 	return DR_EXIT_OK;
 }
 
+static void forget_note(const struct run *run, uint32_t epoch)
+{
+	if (note_set(run->device, epoch, ""))
+		warn(run->device, "epoch %u keeps its note of a recovery",
+		     epoch);
+}
+
 /* From now on things are changed. */
 static int begin(struct run *run)
 {
@@ -255,22 +262,19 @@ static int begin(struct run *run)
 		code = seal(run, NULL, false, &run->before);
 	if (code)
 		return code;
-	if (run->recipe)
-		keep_recipe(run, run->before);
+	keep_recipe(run, run->before, BEGUN);
 	run->begun = true;
+	/* What is left as it is will not be finished, nor taken for unfinished. */
+	if (run->left_so)
+		forget_note(run, run->left_so);
 	return DR_EXIT_OK;
 }
 
-/*
- * It has come to its end: label and note of the next epoch tell of it. What
- * goes on after an interruption leaves its note, for undo (begun.h).
- */
+/* It has come to its end: label and note of the next epoch tell of it. */
 static void end(struct run *run)
 {
-	if (run->recipe && run->begun && !run->resumed &&
-	    note_set(run->device, run->before, ""))
-		warn(run->device, "epoch %u keeps its note of this",
-		     run->before);
+	if (run->begun)
+		forget_note(run, run->before);
 }
 
 static int seal_after(struct run *run)
@@ -281,8 +285,9 @@ static int seal_after(struct run *run)
 	snprintf(label, sizeof(label), "%s-%u-%u-%u", run->word, run->from,
 		 run->to, run->before);
 	code = seal(run, label, false, &run->after);
-	if (!code && run->recipe)
-		keep_recipe(run, run->after);
+	if (!code)
+		keep_recipe(run, run->after,
+			    run->resumed ? BEGUN_LATE : BEGUN_ENDED);
 	return code;
 }
 
@@ -443,21 +448,22 @@ static int plan_all(struct work *w)
  */
 static int check_room(const struct work *w)
 {
-	uint64_t content = 0, changes = 0;
+	struct room_use use = { .items = 0 };
 	int code = DR_EXIT_OK;
 	size_t i;
 
 	for (i = 0; !code && i < w->nr; i++) {
 		const struct part *part = &w->part[i];
 
-		content += part->plan.write_bytes;
-		changes += files_plan_changes(&part->plan);
+		use.content += part->plan.write_bytes;
+		use.items += files_plan_changes(&part->plan);
+		use.folders += files_plan_folders(&part->plan);
 		code = files_plan_check_space(&part->plan, part->live->dir,
 					      part->live->where ?
 					      part->live->where :
 					      part->live->vol->what);
 	}
-	return code ? code : room_check(w->run->device, content, changes);
+	return code ? code : room_check(w->run->device, &use);
 }
 
 static int check_quarantines(const struct work *w)
@@ -522,8 +528,8 @@ static int apply_all(struct work *w)
 		code = begin(run);
 		if (code)
 			break;
-		if (run->recipe && !again)
-			again = begun_command(run->device, run->recipe);
+		if (!again)
+			again = begun_command(run);
 		o.again = again;
 		code = files_plan_apply(&part->plan, part->base->dir,
 					part->live->dir, &o, &part->result);

@@ -34,15 +34,14 @@ struct run {
 	bool beside, dry_run;
 	bool force;		/* even if there seems to be no room */
 	const char *quarantine;
-	struct recipe *recipe;	/* becomes the note; or NULL */
+	struct recipe *recipe;	/* becomes the note */
 	/* results */
 	uint32_t before;	/* checkpoint that undo returns to */
 	uint32_t after;		/* what was done; 0: nothing was */
 	bool left;		/* something could not be looked at or done */
-	bool begun;		/* the checkpoint before has a note of it, if
-				 * there is a recipe
-				 */
+	bool begun;		/* the checkpoint before has a note of it */
 	bool resumed;		/* and something was written since then */
+	uint32_t left_so;	/* where another one began that is not finished */
 };
 
 #define RUN_RECOVER	"recover"

@@ -199,6 +199,17 @@ exec 5<>/mnt/t/docs/25
 json_of 0 recover v --from "$spoilt" --to "$spoilt" --path /docs/25
 is "$(json j '$.files[0].action' '$.files[0].why' | xargs)" "mixed open for writing" "a file in use is kept"
 exec 5>&-
+# notes_state STATE: the epochs whose note says so, newest first
+notes_state() {
+	"$DMDELTA" --json log v --all >log.json
+	sqlite3 :memory: "select json_extract(value, '$.epoch') from
+		json_each(readfile('log.json'), '$.epochs')
+		where json_extract(value, '$.note_bytes') > 0" |
+		while read -r e; do
+			"$DMDELTA" show v "$e" --recipe note >/dev/null 2>&1 &&
+				grep -q "\"state\": *\"$1\"" note && printf '%s ' "$e"
+		done
+}
 # killed CALL NTH [COMMAND...]: without one, in a recovery of all that is spoilt
 killed() {
 	local at="$1:signal=KILL:when=$2"
@@ -219,7 +230,8 @@ json_of 0 recover v --from "$spoilt" --to "$spoilt" --force
 ok "the next run goes on" grep -q 'interrupted after epoch .*, it goes on' err
 not_ok "... and does it" grep -q spoilt -r /mnt/t/docs
 is "$(find /mnt/t -name '.dmdelta-tmp*')" "" "... and leaves nothing"
-ok "... but the note of having begun" "$DMDELTA" show v "$(json j '$.before')" --recipe note
+is "$(notes_state begun)" "" "... nor the note of having begun"
+like "$(notes_state interrupted)" "^$(json j '$.epoch') $" "... its epoch says that it was interrupted"
 refuses 4 'from epoch .* counts as its work; --force takes' undo v
 json_of 0 undo v --force
 is "$(tree /mnt/t | sum)" "$(sum <<<"$mine")" "undo takes both parts back"
@@ -233,6 +245,7 @@ killed renameat2 3
 json_of 0 undo v --force
 is "$(tree /mnt/t | sum)" "$(sum <<<"$mine")" "undo --force takes an interrupted one back"
 json_of 0 recover v --from "$spoilt" --to "$spoilt"
+recovered=$(json j '$.epoch')
 theirs=$(tree /mnt/t)
 killed renameat2 3 undo v
 not_ok "... something is undone, and something is not" \
@@ -241,10 +254,20 @@ refuses 4 "another recovery was interrupted" recover v --from bad --to bad
 json_of 0 undo v
 ok "the next undo goes on" grep -q 'interrupted after epoch .*, it goes on' err
 is "$(tree /mnt/t | sum)" "$(sum <<<"$mine")" "... and ends it"
+is "$(notes_state begun)" "" "... no note says that anything is unfinished"
 json_of 0 undo v --force
 is "$(tree /mnt/t | sum)" "$(sum <<<"$theirs")" "undo takes both parts of the undo back"
-json_of 0 undo v
-is "$(tree /mnt/t | sum)" "$(sum <<<"$mine")" "... and that is undone as ever"
+killed renameat2 3 undo v
+json_of 0 undo v --force
+is "$(tree /mnt/t | sum)" "$(sum <<<"$theirs")" "--force takes back what an interrupted undo has done"
+is "$(notes_state begun)" "" "... no note says that anything is unfinished"
+json_of 0 recover v --from "$recovered" --to "$recovered"
+is "$(tree /mnt/t | sum)" "$(sum <<<"$mine")" "a recovery is taken back like anything else"
+killed renameat2 3 recover v --from "$spoilt" --to "$spoilt" --volume device
+refuses 4 "'dmdelta recover v --from $spoilt --to $spoilt --volume device' finishes it" \
+	recover v --from "$spoilt" --to "$spoilt"
+json_of 0 undo v --force
+is "$(notes_state begun)" "" "... no note says that anything is unfinished"
 killed renameat2 3
 killed renameat2 2 undo v --force
 json_of 0 undo v
