@@ -87,6 +87,14 @@ static void env_freed(void *ctx, u64 block, u64 nr)
 				     nr * DR_BLOCK_SECTORS, GFP_NOIO);
 }
 
+/* A step of reclaim holds it for reading; a checkpoint wants to write. */
+static bool env_waited_for(void *ctx)
+{
+	struct deltarec_store *s = ctx;
+
+	return rwsem_is_contended(&s->epochs);
+}
+
 /* --- I/O ----------------------------------------------------------------- */
 
 static int sync_io(struct deltarec_store *s, blk_opf_t opf, u64 block, u32 nr,
@@ -265,6 +273,7 @@ static const struct dr_env env_ops = {
 	.unlock = env_unlock,
 	.report = env_report,
 	.freed = env_freed,
+	.waited_for = env_waited_for,
 };
 
 int deltarec_env_init(struct deltarec_store *s)

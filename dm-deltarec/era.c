@@ -40,6 +40,19 @@ static bool era_empty(struct deltarec_era *era, int i)
 	return started == ended;
 }
 
+unsigned long deltarec_era_entered(const struct deltarec_era *era)
+{
+	unsigned long n = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct deltarec_era_count *c = per_cpu_ptr(era->count, cpu);
+
+		n += READ_ONCE(c->start[0]) + READ_ONCE(c->start[1]);
+	}
+	return n;
+}
+
 void deltarec_era_drain(struct deltarec_era *era)
 {
 	int old;

@@ -66,6 +66,9 @@ static inline int deltarec_era_enter(struct deltarec_era *era)
 	}
 }
 
+/* Bios that ever entered; may wrap around. Context: any. */
+unsigned long deltarec_era_entered(const struct deltarec_era *era);
+
 /* Start a new era and wait until the old one is empty. May sleep. */
 void deltarec_era_drain(struct deltarec_era *era);
 

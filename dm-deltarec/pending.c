@@ -52,9 +52,8 @@ struct deltarec_io *deltarec_pending_find(struct deltarec_store *s, u64 block,
 static void check_low(struct deltarec_store *s)
 {
 	const struct dr_space *sp = &s->st.space;
-	u64 low = max(2 * sp->reserve, sp->nr_blocks / 16);
 
-	if (s->low_told || sp->free >= low)
+	if (s->low_told || !dr_space_low(sp))
 		return;
 	s->low_told = true;
 	DMWARN_LIMIT("%s: delta device is getting full: drop epochs or enlarge it",

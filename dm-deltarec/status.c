@@ -18,11 +18,9 @@ static const char *mode_word(const struct deltarec_store *s)
 
 static const char *space_word(const struct dr_space *sp)
 {
-	u64 low = max(2 * sp->reserve, sp->nr_blocks / 16);
-
 	if (sp->free < sp->reserve + sp->slot_blocks)
 		return DR_SPACE_FULL;
-	return sp->free < low ? DR_SPACE_LOW : DR_SPACE_OK;
+	return dr_space_low(sp) ? DR_SPACE_LOW : DR_SPACE_OK;
 }
 
 static u32 nr_dropped(const struct deltarec_store *s)

@@ -12,6 +12,7 @@
 
 #define DELAY_MIN	(HZ / 10)
 #define DELAY_MAX	(5 * HZ)
+#define RECLAIM_REST	9	/* of so many tenths of the time */
 
 void deltarec_kick_meta(struct deltarec_store *s)
 {
@@ -262,11 +263,41 @@ static bool merge_for_reclaim(struct deltarec_store *s)
 	return false;
 }
 
+/* While there is other I/O reclaim works for a tenth of the time. */
+static void pace(struct deltarec_store *s, unsigned long began)
+{
+	unsigned long took = max(jiffies - began, 1UL);
+	unsigned long ios = deltarec_era_entered(&s->era);
+
+	lockdep_assert_held(&s->meta);
+	s->reclaim_after = jiffies;
+	if (ios != s->reclaim_ios)
+		s->reclaim_after += min_t(unsigned long, RECLAIM_REST * took, HZ);
+	s->reclaim_ios = ios;
+}
+
+/* Not yet time for the next step? When space is short others wait for it. */
+static bool rests(struct deltarec_store *s)
+{
+	unsigned long now = jiffies;
+	bool urgent;
+
+	lockdep_assert_held(&s->meta);
+	spin_lock_irq(&s->lock);
+	urgent = !list_empty(&s->parked) || dr_space_low(&s->st.space);
+	spin_unlock_irq(&s->lock);
+	if (urgent || time_after_eq(now, s->reclaim_after))
+		return false;
+	come_again(s, s->reclaim_after - now);
+	return true;
+}
+
 static bool run_reclaim(struct deltarec_store *s)
 {
+	unsigned long began = jiffies;
 	int r;
 
-	if (!merge_for_reclaim(s))
+	if (rests(s) || !merge_for_reclaim(s))
 		return false;
 	down_read(&s->epochs);
 	/* A drop since then: it may be of an epoch that was not merged. */
@@ -276,6 +307,7 @@ static bool run_reclaim(struct deltarec_store *s)
 	}
 	r = dr_reclaim_step(&s->st);
 	up_read(&s->epochs);
+	pace(s, began);
 	if (!stepped(s, r) && !r)
 		deltarec_event(s);
 	return r == 1;

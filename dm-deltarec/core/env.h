@@ -75,6 +75,11 @@ struct dr_env {
 	void (*freed)(void *ctx, u64 block, u64 nr);
 	/* Long work asks now and then; true: give up with -EINTR. Optional. */
 	bool (*cancelled)(void *ctx);
+	/*
+	 * Does somebody wait for what a long step excludes? It ends then, and
+	 * is continued later. May be NULL.
+	 */
+	bool (*waited_for)(void *ctx);
 };
 
 #endif

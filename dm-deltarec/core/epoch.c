@@ -160,6 +160,7 @@ void dr_epoch_encode(struct dr_disk_epoch *d, const struct dr_epoch *e)
 	d->nr_blocks = cpu_to_le64(e->nr_blocks);
 	d->note_bytes = cpu_to_le32(e->note_bytes);
 	d->read_first = cpu_to_le32(e->read_first);
+	d->marks = e->marks;
 	memcpy(d->label, e->label, sizeof(d->label));
 }
 
@@ -176,6 +177,7 @@ const char *dr_epoch_decode(struct dr_epoch *e, const struct dr_disk_epoch *d)
 	e->nr_blocks = le64_to_cpu(d->nr_blocks);
 	e->note_bytes = le32_to_cpu(d->note_bytes);
 	e->read_first = le32_to_cpu(d->read_first);
+	e->marks = d->marks;
 	memcpy(e->label, d->label, sizeof(e->label));
 	if (!e->id || e->parent >= e->id)
 		return "impossible parent";
@@ -183,8 +185,10 @@ const char *dr_epoch_decode(struct dr_epoch *e, const struct dr_disk_epoch *d)
 		return "unknown state";
 	if (e->how > DR_MADE_BY_REPLAY)
 		return "unknown maker";
-	if (e->flags & ~(DR_EPOCH_FROZEN | DR_EPOCH_CUT))
+	if (e->flags & ~DR_EPOCH_FLAGS)
 		return "unknown flags";
+	if (e->marks & ~DR_MARKS_KNOWN)
+		return "unknown marks";
 	if (e->label[DR_LABEL_MAX] || (e->label[0] && !dr_label_valid(e->label)))
 		return "impossible label";
 	if (e->note_bytes > DR_NOTE_MAX)

@@ -24,6 +24,7 @@ struct dr_epoch {
 	u8 state;		/* enum dr_epoch_state */
 	u8 how;			/* enum dr_epoch_how */
 	u16 flags;		/* DR_EPOCH_* */
+	u8 marks;		/* DR_MARK_*: the administrator's */
 	s64 time;
 	u64 nr_blocks;
 	u32 note_bytes;
@@ -31,8 +32,12 @@ struct dr_epoch {
 	char label[DR_LABEL_MAX + 1];
 	bool dirty;		/* differs from the tree */
 	bool gone;		/* to be deleted from the tree */
+	u8 pass;		/* DR_PASS_*: of reclaim, under way */
 	u32 held;		/* by those who look at it (recipe.h): no drop */
 };
+
+#define DR_PASS_IN	1u	/* its blocks are visited */
+#define DR_PASS_TOUCHED	2u	/* a version of it was deleted on the way */
 
 struct dr_epochs {
 	struct dr_epoch *e;	/* by id */

@@ -86,6 +86,7 @@ struct dr_disk_ref {		/* to one of the two places of a page */
 
 /* Feature bits */
 #define DR_RO_COMPAT_NOTES	1ULL	/* the tree of notes is not empty */
+#define DR_RO_COMPAT_MARKS	2ULL	/* there were marks or a policy */
 
 struct dr_disk_super {
 	struct dr_disk_head head;
@@ -112,7 +113,8 @@ struct dr_disk_super {
 	char origin_id[DR_ORIGIN_ID_LEN];	/* as format found it, or "" */
 	__le64 nodes;		/* blocks used by the trees */
 	struct dr_disk_root notes;	/* with DR_RO_COMPAT_NOTES */
-	u8 reserved[664];
+	char policy[DR_POLICY_MAX + 1];	/* with DR_RO_COMPAT_MARKS, or "" */
+	u8 reserved[408];
 	struct dr_disk_ref pages[DR_SUPER_INDEX];
 };
 
@@ -192,7 +194,8 @@ struct dr_disk_epoch {		/* entry of an epoch leaf */
 	char label[DR_LABEL_MAX + 1];
 	__le32 note_bytes;	/* of its note; 0: it has none */
 	__le32 read_first;	/* 1 + blocks; 0: reads were not tracked */
-	u8 reserved[40];
+	u8 marks;		/* DR_MARK_*, with DR_RO_COMPAT_MARKS */
+	u8 reserved[39];
 };
 
 /* What is kept with an epoch beside its record */
@@ -232,6 +235,15 @@ enum dr_epoch_how {
 
 #define DR_EPOCH_FROZEN		1u	/* file systems were frozen when sealed */
 #define DR_EPOCH_CUT		2u	/* what it was opened on was dropped */
+#define DR_EPOCH_VISIT		4u	/* dropped, and reclaim has to look at it */
+#define DR_EPOCH_SPREAD		8u	/* and at the dropped ones below it */
+#define DR_EPOCH_FLAGS		15u
+
+/* What the administrator says of an epoch */
+#define DR_MARK_PINNED		1u	/* never dropped */
+#define DR_MARK_LOOSE		2u	/* its label does not protect it */
+#define DR_MARK_SUSPECT		4u	/* damage; evidence */
+#define DR_MARKS_KNOWN		7u
 
 /* Journal */
 enum dr_journal_kind {
@@ -292,6 +304,7 @@ DR_AT(dr_disk_super, map, 144);
 DR_AT(dr_disk_super, label, 216);
 DR_AT(dr_disk_super, origin_id, 264);
 DR_AT(dr_disk_super, notes, 336);
+DR_AT(dr_disk_super, policy, 360);
 DR_AT(dr_disk_super, pages, 1024);
 DR_SIZE(dr_disk_index, 4096);
 DR_AT(dr_disk_index, pages, 64);
@@ -305,6 +318,7 @@ DR_SIZE(dr_disk_extent, 16);
 DR_SIZE(dr_disk_epoch, 128);
 DR_AT(dr_disk_epoch, note_bytes, 80);
 DR_AT(dr_disk_epoch, read_first, 84);
+DR_AT(dr_disk_epoch, marks, 88);
 DR_SIZE(dr_disk_note, 128);
 DR_SIZE(dr_disk_journal, 4096);
 DR_AT(dr_disk_journal, data, 80);

@@ -10,23 +10,14 @@
 #include "recover.h"
 
 #ifndef WINDOW	/* tests make it small */
-#define WINDOW	2048u
+#define WINDOW	16384u
 #endif
 
-static void sort_ranges(struct dr_range *a, u32 n)
+static int by_block(const void *a, const void *b)
 {
-	u32 gap, i, j;
+	const struct dr_range *x = a, *y = b;
 
-	for (gap = n / 2; gap; gap /= 2) {
-		for (i = gap; i < n; i++) {
-			struct dr_range v = a[i];
-
-			for (j = i; j >= gap && a[j - gap].block > v.block;
-			     j -= gap)
-				a[j] = a[j - gap];
-			a[j] = v;
-		}
-	}
+	return x->block < y->block ? -1 : x->block > y->block;
 }
 
 /* Sort, join what overlaps or touches; return how many are left */
@@ -34,7 +25,7 @@ static u32 join_ranges(struct dr_range *a, u32 n)
 {
 	u32 i, out = 0;
 
-	sort_ranges(a, n);
+	dr_sort(a, n, sizeof(*a), by_block);
 	for (i = 0; i < n; i++) {
 		struct dr_range *last = out ? a + out - 1 : NULL;
 

@@ -35,6 +35,26 @@
 #define DR_MSG_DROP		"drop"		/* <epoch> */
 #define DR_MSG_NOTE		"note"		/* begin|add|end|get */
 #define DR_MSG_READS		"reads"		/* <epoch> <cursor sector> */
+#define DR_MSG_MARK		"mark"		/* <epoch> <word of these:> */
+#define DR_MSG_POLICY		"policy"	/* get|set [<word>*] */
+
+#define DR_WORD_PINNED		"pinned"
+#define DR_WORD_UNPINNED	"unpinned"
+#define DR_WORD_SUSPECT		"suspect"
+#define DR_WORD_GOOD		"good"
+#define DR_WORD_LOOSE		"loose"		/* as a mark: named, unpinned */
+#define DR_WORD_SET		"set"
+
+/* A policy: <key>=<number>, separated by spaces */
+#define DR_POLICY_NEWEST	"newest"
+#define DR_POLICY_MINUTELY	"minutely"
+#define DR_POLICY_HOURLY	"hourly"
+#define DR_POLICY_DAILY		"daily"
+#define DR_POLICY_WEEKLY	"weekly"
+#define DR_POLICY_MONTHLY	"monthly"
+#define DR_POLICY_AROUND	"around"	/* suspect ones */
+#define DR_POLICY_EVERY		"every"		/* checkpoint: time, or */
+#define DR_POLICY_WRITTEN	"written"	/* what was written */
 
 #define DR_WORD_BEGIN		"begin"
 #define DR_WORD_RULE		"rule"
@@ -83,6 +103,7 @@
 #define DR_MAX_RULES		65536		/* rules of one replay or view, */
 #define DR_MAX_KINDS		256		/* of so many <from> <to> <later> */
 #define DR_REPLAY_GAP		4096u		/* epochs opened during a replay */
+#define DR_POLICY_MAX		255u		/* bytes, without the NUL */
 #define DR_NOTE_MAX		1048576u	/* bytes of an epoch's note */
 #define DR_BASE_EPOCH		0u
 #define DR_LAST_EPOCH		(~0u - DR_REPLAY_GAP)	/* highest number */

@@ -9,48 +9,94 @@
  * its slot is free when no version that stays shows it (R2). A dropped epoch
  * without versions leaves the table, and its children become its parent's.
  *
- * A pass visits every dropped epoch once. It is repeatable: a crash in the
- * middle only means that some of the versions are gone already.
+ * A drop changes the fate of versions in that epoch, and in the dropped ones
+ * right below it, and nowhere else: beyond the first retained ancestor, that
+ * one sees what the dropped epoch saw (R3). These have the flag DR_EPOCH_VISIT,
+ * and a pass goes through their blocks, in order of block and of many epochs at
+ * a time, so that a leaf of the map is rewritten once and not once an epoch.
+ *
+ * A step ends when the log is half full or when somebody waits; a pass is
+ * repeatable: a crash in the middle only means that some of the versions are
+ * gone already.
  */
 #include "note.h"
 #include "recover.h"
 
-struct stack {
-	struct dr_map *v;
-	u32 nr;
-	u32 max;
+#ifndef PASS_EPOCHS	/* tests make it small */
+#define PASS_EPOCHS	1024u	/* that one pass looks for, at most */
+#endif
+#define LOOK_RUNS	64u	/* at least, before somebody else is let in */
+
+/* A version of the run in hand, and the place of its epoch in the tree */
+struct seat {
+	u32 pos;
+	u32 end;		/* first place behind what descends from it */
+	u32 at;			/* in the stack */
+	u32 seen;		/* retained epochs that look through to it */
 };
 
-/* What a pass changes of an epoch's record */
+struct stack {
+	struct dr_map *v;	/* by epoch */
+	struct seat *seat;	/* by place */
+	struct dr_ver *ver;	/* to be deleted, by epoch */
+	u32 *open;		/* seats around the one in hand */
+	bool *needed;		/* as v */
+	u32 nr;
+	u32 max;
+	bool shares;		/* slots may be shown by more than one version */
+};
+
+/* What a step changes of an epoch's record */
 struct was {
 	u32 parent;
 	u16 flags;
 	bool gone;
+	u8 pass;
 };
 
 struct reclaim {
 	struct dr_store *st;
+	struct dr_walk walk;
 	struct dr_plan plan;
-	struct dr_cursor index;		/* over the index as it was */
-	struct dr_cursor map;		/* over the map as it becomes */
 	struct stack stack;		/* of the run in hand */
-	u32 *child;			/* 1 + first child, by table position */
-	u32 *sibling;
-	u32 *todo;			/* depth-first search */
+	/* By table position: places in a preorder of the tree */
+	u32 *pos;
+	u32 *end;
+	u32 *kept;			/* by place: retained ones before it */
+	u32 looked;			/* runs, in this step */
 	/* To go back to when the step cannot be committed (S6) */
 	struct was *was;		/* by table position */
-	u32 at_epoch;
 	u64 at_block;
 };
+
+static bool dropped(const struct dr_epoch *e)
+{
+	return e->state == DR_EPOCH_DROPPED && !e->gone;
+}
 
 u32 dr_reclaim_pending(const struct dr_store *st)
 {
 	u32 i, n = 0;
 
 	for (i = 0; i < st->epochs.nr; i++)
-		n += st->epochs.e[i].state == DR_EPOCH_DROPPED &&
-		     !st->epochs.e[i].gone;
+		n += dropped(st->epochs.e + i) &&
+		     st->epochs.e[i].flags & DR_EPOCH_VISIT;
 	return n;
+}
+
+/* --- one step: setting up, going back ------------------------------------- */
+
+static void stack_exit(struct reclaim *rc)
+{
+	const struct dr_env *env = &rc->st->env;
+	struct stack *s = &rc->stack;
+
+	env->free(env->ctx, s->v);
+	env->free(env->ctx, s->seat);
+	env->free(env->ctx, s->ver);
+	env->free(env->ctx, s->open);
+	env->free(env->ctx, s->needed);
+	memset(s, 0, sizeof(*s));
 }
 
 static void reclaim_exit(struct reclaim *rc)
@@ -59,12 +105,11 @@ static void reclaim_exit(struct reclaim *rc)
 
 	if (rc->plan.txn)
 		dr_plan_exit(&rc->plan);
-	dr_cursor_exit(&rc->index);
-	dr_cursor_exit(&rc->map);
-	env->free(env->ctx, rc->stack.v);
-	env->free(env->ctx, rc->child);
-	env->free(env->ctx, rc->sibling);
-	env->free(env->ctx, rc->todo);
+	dr_walk_exit(&rc->walk);
+	stack_exit(rc);
+	env->free(env->ctx, rc->pos);
+	env->free(env->ctx, rc->end);
+	env->free(env->ctx, rc->kept);
 	env->free(env->ctx, rc->was);
 }
 
@@ -75,8 +120,7 @@ static void remember(struct reclaim *rc)
 
 	for (i = 0; i < t->nr; i++)
 		rc->was[i] = (struct was){ t->e[i].parent, t->e[i].flags,
-					   t->e[i].gone };
-	rc->at_epoch = rc->st->reclaim_epoch;
+					   t->e[i].gone, t->e[i].pass };
 	rc->at_block = rc->st->reclaim_block;
 }
 
@@ -93,69 +137,120 @@ static void go_back(struct reclaim *rc)
 		st->epochs.e[i].parent = rc->was[i].parent;
 		st->epochs.e[i].flags = rc->was[i].flags;
 		st->epochs.e[i].gone = rc->was[i].gone;
+		st->epochs.e[i].pass = rc->was[i].pass;
 	}
-	st->reclaim_epoch = rc->at_epoch;
 	st->reclaim_block = rc->at_block;
 }
+
+/* Position of an epoch's parent in the table, or nr: the base */
+static u32 parent_of(const struct dr_epochs *t, u32 i)
+{
+	return t->e[i].parent ? dr_epochs_from(t, t->e[i].parent) : t->nr;
+}
+
+/*
+ * Places in a preorder, so that what descends from an epoch is an interval.
+ * Children have higher numbers than their parents (E1): sizes come from a walk
+ * down the table, places from one up.
+ */
+static void number_tree(struct reclaim *rc)
+{
+	const struct dr_epochs *t = &rc->st->epochs;
+	u32 i, p, next = 0, *size = rc->end, *free = rc->kept;
+
+	for (i = 0; i < t->nr; i++)
+		size[i] = 1;
+	for (i = t->nr; i-- > 0;) {
+		p = parent_of(t, i);
+		if (p < t->nr)
+			size[p] += size[i];
+	}
+	/* free: the next place below an epoch */
+	for (i = 0; i < t->nr; i++) {
+		p = parent_of(t, i);
+		rc->pos[i] = p < t->nr ? free[p] : next;
+		*(p < t->nr ? &free[p] : &next) += size[i];
+		free[i] = rc->pos[i] + 1;
+	}
+	for (i = 0; i < t->nr; i++)
+		rc->end[i] = rc->pos[i] + size[i];
+	memset(rc->kept, 0, (t->nr + 1) * sizeof(*rc->kept));
+	for (i = 0; i < t->nr; i++)
+		rc->kept[rc->pos[i] + 1] = t->e[i].state != DR_EPOCH_DROPPED;
+	for (i = 0; i < t->nr; i++)
+		rc->kept[i + 1] += rc->kept[i];
+}
+
+static bool in_pass(void *arg, const struct dr_epoch *e)
+{
+	(void)arg;
+	return e->pass == DR_PASS_IN;
+}
+
+static int visit(struct dr_walk *w, u64 *pos, u64 end);
 
 static int reclaim_init(struct reclaim *rc, struct dr_store *st)
 {
 	const struct dr_env *env = &st->env;
-	size_t bytes = st->epochs.nr * sizeof(u32);
-	u32 i, p;
+	size_t n = st->epochs.nr + 1;
 	int r;
 
 	memset(rc, 0, sizeof(*rc));
 	rc->st = st;
-	rc->child = env->alloc(env->ctx, bytes);
-	rc->sibling = env->alloc(env->ctx, bytes);
-	rc->todo = env->alloc(env->ctx, bytes);
-	rc->was = env->alloc(env->ctx, st->epochs.nr * sizeof(*rc->was));
-	if (!rc->child || !rc->sibling || !rc->todo || !rc->was)
+	rc->pos = env->alloc(env->ctx, n * sizeof(u32));
+	rc->end = env->alloc(env->ctx, n * sizeof(u32));
+	rc->kept = env->alloc(env->ctx, n * sizeof(u32));
+	rc->was = env->alloc(env->ctx, n * sizeof(*rc->was));
+	if (!rc->pos || !rc->end || !rc->kept || !rc->was)
 		return -ENOMEM;
 	remember(rc);
-	for (i = 0; i < st->epochs.nr; i++) {
-		if (st->epochs.e[i].gone || !st->epochs.e[i].parent)
-			continue;
-		p = dr_epochs_from(&st->epochs, st->epochs.e[i].parent);
-		rc->sibling[i] = rc->child[p];
-		rc->child[p] = i + 1;
-	}
+	number_tree(rc);
+	rc->walk = (struct dr_walk){
+		.st = st, .wanted = in_pass, .visit = visit, .arg = rc,
+	};
 	r = dr_plan_init(&rc->plan, &st->txn, &st->new_map, &st->new_index,
 			 st->slot_blocks);
-	if (!r)
-		r = dr_cursor_init(&rc->index, env, st->uuid, &dr_tree_index,
-				   &st->index);
-	if (!r)
-		r = dr_cursor_init(&rc->map, env, st->uuid, &dr_tree_map,
-				   &st->map);
-	return r;
+	return r ? r : dr_walk_init(&rc->walk);
+}
+
+/* --- a run ------------------------------------------------------------------ */
+
+static int stack_grow(struct reclaim *rc)
+{
+	const struct dr_env *env = &rc->st->env;
+	struct stack old = rc->stack, *s = &rc->stack;
+	u32 max = old.max ? 2 * old.max : 256;
+
+	memset(s, 0, sizeof(*s));
+	s->nr = old.nr;
+	s->max = max;
+	s->v = env->alloc(env->ctx, max * sizeof(*s->v));
+	s->seat = env->alloc(env->ctx, max * sizeof(*s->seat));
+	s->ver = env->alloc(env->ctx, max * sizeof(*s->ver));
+	s->open = env->alloc(env->ctx, max * sizeof(*s->open));
+	s->needed = env->alloc(env->ctx, max * sizeof(*s->needed));
+	if (s->v && old.nr)
+		memcpy(s->v, old.v, old.nr * sizeof(*s->v));
+	env->free(env->ctx, old.v);
+	env->free(env->ctx, old.seat);
+	env->free(env->ctx, old.ver);
+	env->free(env->ctx, old.open);
+	env->free(env->ctx, old.needed);
+	return s->v && s->seat && s->ver && s->open && s->needed ? 0 : -ENOMEM;
 }
 
 /* All versions of the run that begins at @run */
 static int read_stack(struct reclaim *rc, u64 run)
 {
-	const struct dr_env *env = &rc->st->env;
 	struct stack *s = &rc->stack;
 	const void *entry;
 	int r;
 
 	s->nr = 0;
-	for (r = dr_cursor_ge(&rc->map, dr_map_key(run, 0), &entry); r == 1;
-	     r = dr_cursor_next(&rc->map, &entry)) {
-		if (s->nr == s->max) {
-			u32 max = s->max ? 2 * s->max : 256;
-			struct dr_map *v = env->alloc(env->ctx,
-						      max * sizeof(*v));
-
-			if (!v)
-				return -ENOMEM;
-			if (s->nr)
-				memcpy(v, s->v, s->nr * sizeof(*v));
-			env->free(env->ctx, s->v);
-			s->v = v;
-			s->max = max;
-		}
+	for (r = dr_cursor_ge(&rc->walk.map, dr_map_key(run, 0), &entry);
+	     r == 1; r = dr_cursor_next(&rc->walk.map, &entry)) {
+		if (s->nr == s->max && stack_grow(rc))
+			return -ENOMEM;
 		dr_map_decode(s->v + s->nr, entry);
 		if (s->v[s->nr].block != run)
 			return 0;
@@ -164,137 +259,158 @@ static int read_stack(struct reclaim *rc, u64 run)
 	return r;
 }
 
-static const struct dr_map *stack_find(const struct stack *s, u32 epoch)
+static int by_place(const void *a, const void *b)
 {
-	u32 lo = 0, hi = s->nr;
+	const struct seat *x = a, *y = b;
 
-	while (lo < hi) {
-		u32 mid = (lo + hi) / 2;
-
-		if (s->v[mid].epoch < epoch)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < s->nr && s->v[lo].epoch == epoch ? s->v + lo : NULL;
+	return x->pos < y->pos ? -1 : x->pos > y->pos;
 }
 
-/* R1: does a retained epoch look through to the version of epoch @d? */
-static bool needed(struct reclaim *rc, u32 d)
+/* Where the run's epochs are in the tree, in order of place */
+static int take_seats(struct reclaim *rc)
 {
 	const struct dr_epochs *t = &rc->st->epochs;
-	u32 n = 0, i = rc->child[dr_epochs_from(t, d)];
+	struct stack *s = &rc->stack;
+	bool sorted = true;
+	u32 i, at;
 
-	for (;;) {
-		while (!i) {
-			if (!n)
-				return false;
-			i = rc->todo[--n];
-		}
-		i--;
-		if (rc->sibling[i])
-			rc->todo[n++] = rc->sibling[i];
-		if (stack_find(&rc->stack, t->e[i].id)) {
-			i = 0;
-			continue;
-		}
-		if (t->e[i].state != DR_EPOCH_DROPPED)
-			return true;
-		i = rc->child[i];
+	s->shares = false;
+	for (i = 0; i < s->nr; i++) {
+		at = dr_epochs_from(t, s->v[i].epoch);
+		if (at == t->nr || t->e[at].id != s->v[i].epoch)
+			return -EUCLEAN;	/* no record (N1, M6) */
+		s->seat[i] = (struct seat){ rc->pos[at], rc->end[at], i, 0 };
+		sorted &= !i || s->seat[i - 1].pos < s->seat[i].pos;
+		s->shares |= t->e[at].how == DR_MADE_BY_REPLAY;
+		s->needed[i] = t->e[at].state != DR_EPOCH_DROPPED;
 	}
+	/* On one branch, numbers and places have the same order. */
+	if (!sorted)
+		dr_sort(s->seat, s->nr, sizeof(*s->seat), by_place);
+	return 0;
 }
 
-/* R2: does another version of the run show the same slot? */
-static bool shared(const struct stack *s, const struct dr_map *v)
+/*
+ * R1, for all versions at once: of the retained epochs below a version those
+ * below another one of the run look through to that.
+ */
+static void judge(struct reclaim *rc)
+{
+	struct stack *s = &rc->stack;
+	u32 i, n = 0, below;
+
+	for (i = 0; i < s->nr; i++) {
+		struct seat *seat = s->seat + i;
+
+		while (n && s->seat[s->open[n - 1]].end <= seat->pos)
+			n--;
+		below = rc->kept[seat->end] - rc->kept[seat->pos];
+		seat->seen = below;
+		if (n)
+			s->seat[s->open[n - 1]].seen -= below;
+		s->open[n++] = i;
+	}
+	for (i = 0; i < s->nr; i++)
+		if (s->seat[i].seen)
+			s->needed[s->seat[i].at] = true;
+}
+
+/*
+ * R2: does another version that stays show the slot, or one that goes as well
+ * but frees it? Only replays make such versions.
+ */
+static bool shared(const struct stack *s, u32 at)
 {
 	u32 i;
 
-	for (i = 0; i < s->nr; i++)
-		if (s->v + i != v && s->v[i].slot == v->slot)
+	for (i = 0; s->shares && i < s->nr; i++)
+		if (i != at && s->v[i].slot == s->v[at].slot &&
+		    (s->needed[i] || i > at))
 			return true;
 	return false;
 }
 
 /*
- * Look at the versions of epoch @d in [*at, end). Return: 1 when the log is
- * half full, *@at being where to go on.
+ * Delete what nobody needs of [pos, to), which lies in the run in hand. Return:
+ * 1 when that is more than one change can hold, and the run has to be read
+ * again.
  */
-static int visit(struct reclaim *rc, u32 d, u64 *at, u64 end)
+static int delete_some(struct reclaim *rc, u64 pos, u64 to)
 {
-	struct dr_ver ver = { .epoch = d };
-	const struct dr_map *v;
-	struct dr_urun u;
-	struct dr_map m;
-	const void *entry;
-	u64 pos, to;
+	struct dr_epochs *t = &rc->st->epochs;
+	struct stack *s = &rc->stack;
+	struct dr_urun u = { .block = pos, .len = to - pos, .ver = s->ver };
+	struct dr_epoch *e;
+	u32 i;
 	int r;
 
-	for (pos = *at; pos < end; pos = to) {
-		if (!dr_txn_roomy(&rc->st->txn)) {
-			*at = pos;
+	for (i = 0; i < s->nr && u.nr < DR_STACK_MAX; i++) {
+		if (s->needed[i])
+			continue;
+		s->ver[u.nr++] = (struct dr_ver){
+			.epoch = s->v[i].epoch,
+			.slot = dr_slot_plus(s->v[i].slot, pos - s->v[i].block,
+					     rc->st->slot_blocks),
+			.change = shared(s, i) ? DR_DELETE : DR_DELETE_FREE,
+		};
+		e = t->e + dr_epochs_from(t, s->v[i].epoch);
+		if (!e->pass)
+			e->pass = DR_PASS_TOUCHED;
+	}
+	r = u.nr ? dr_plan_feed(&rc->plan, &u) : 0;
+	if (r || u.nr < DR_STACK_MAX)
+		return r;
+	r = dr_plan_flush(&rc->plan);
+	dr_cursor_reset(&rc->walk.map, &rc->st->new_map);
+	return r ? r : 1;
+}
+
+static bool enough(const struct reclaim *rc)
+{
+	const struct dr_env *env = &rc->st->env;
+
+	if (!dr_txn_roomy(&rc->st->txn))
+		return true;
+	return rc->looked >= LOOK_RUNS && env->waited_for &&
+	       env->waited_for(env->ctx);
+}
+
+/* Look at the versions in [*at, end). Return: 1 when it is enough for now. */
+static int visit(struct dr_walk *w, u64 *at, u64 end)
+{
+	struct reclaim *rc = w->arg;
+	struct dr_map m;
+	const void *entry;
+	u64 to;
+	int r;
+
+	for (; *at < end; *at = to, rc->looked++) {
+		if (enough(rc))
 			return 1;
-		}
-		r = dr_cursor_le(&rc->map, dr_map_key(pos, ~0u), &entry);
+		r = dr_cursor_le(&w->map, dr_map_key(*at, ~0u), &entry);
 		if (r < 0)
 			return r;
 		if (r)
 			dr_map_decode(&m, entry);
-		if (!r || m.block + m.len <= pos)
+		if (!r || m.block + m.len <= *at)
 			return -EUCLEAN;	/* the index names no run */
 		to = min(end, m.block + m.len);
 		r = read_stack(rc, m.block);
+		if (!r)
+			r = take_seats(rc);
 		if (r)
 			return r;
-		v = stack_find(&rc->stack, d);
-		if (!v)
-			return -EUCLEAN;
-		if (!needed(rc, d)) {
-			ver.slot = dr_slot_plus(v->slot, pos - m.block,
-						rc->st->slot_blocks);
-			ver.change = shared(&rc->stack, v) ? DR_DELETE :
-							     DR_DELETE_FREE;
-			u = (struct dr_urun){ .block = pos, .len = to - pos,
-					      .nr = 1, .ver = &ver };
-			r = dr_plan_feed(&rc->plan, &u);
-			if (r)
-				return r;
-		}
+		judge(rc);
+		r = delete_some(rc, *at, to);
+		if (r < 0)
+			return r;
+		if (r)
+			to = *at;
 	}
 	return 0;
 }
 
-/* Versions of one epoch from st->reclaim_block on. 1: enough for now */
-static int visit_epoch(struct reclaim *rc, u32 d)
-{
-	struct dr_store *st = rc->st;
-	struct dr_key key = { d, st->reclaim_block };
-	const struct dr_disk_extent *x;
-	const void *entry;
-	u64 pos, end;
-	int r, v;
-
-	dr_cursor_reset(&rc->map, &st->new_map);
-	/* A run that was left in the middle begins before the place. */
-	r = dr_cursor_le(&rc->index, key, &entry);
-	if (!r)
-		r = dr_cursor_ge(&rc->index, key, &entry);
-	for (; r == 1; r = dr_cursor_next(&rc->index, &entry)) {
-		x = entry;
-		if (le32_to_cpu(x->epoch) > d)
-			return 0;
-		pos = le64_to_cpu(x->block);
-		end = pos + le32_to_cpu(x->len);
-		pos = max(pos, st->reclaim_block);
-		if (le32_to_cpu(x->epoch) < d || pos >= end)
-			continue;
-		v = visit(rc, d, &pos, end);
-		if (v == 1)
-			st->reclaim_block = pos;
-		if (v)
-			return v;
-	}
-	return r;
-}
+/* --- the end of a pass -------------------------------------------------------- */
 
 /* Is anything left of an epoch? */
 static int has_versions(struct dr_store *st, u32 d)
@@ -313,63 +429,110 @@ static int has_versions(struct dr_store *st, u32 d)
 	return r;
 }
 
-static int remove_epoch(struct dr_store *st, struct dr_epoch *d)
+/* What stood on epochs that are gone stands on what those stood on. */
+static void rewire(struct dr_epochs *t)
 {
-	int r = has_versions(st, d->id);
-	u32 i;
+	u32 i, p;
 
-	if (r)
-		return r < 0 ? r : 0;
-	/* Half of the log is more than the longest note needs. */
-	if (!dr_txn_roomy(&st->txn))
-		return 1;
-	r = dr_note_forget(st, d->id);
-	if (r)
-		return r;
-	d->gone = true;
-	d->dirty = true;
-	for (i = 0; i < st->epochs.nr; i++) {
-		if (st->epochs.e[i].parent != d->id)
+	for (i = 0; i < t->nr; i++) {
+		struct dr_epoch *e = t->e + i;
+		const struct dr_epoch *d;
+
+		p = parent_of(t, i);
+		d = p < t->nr ? t->e + p : NULL;
+		if (!d || !d->gone)
 			continue;
-		st->epochs.e[i].parent = d->parent;
+		/* It is lower, so it was rewired before. */
+		e->parent = d->parent;
 		/*
 		 * Nobody can tell any more what it began with, unless that is
 		 * what its new parent ended with.
 		 */
 		if (d->nr_blocks)
-			st->epochs.e[i].flags |= DR_EPOCH_CUT;
-		st->epochs.e[i].flags |= d->flags & DR_EPOCH_CUT;
-		st->epochs.e[i].dirty = true;
+			e->flags |= DR_EPOCH_CUT;
+		e->flags |= d->flags & DR_EPOCH_CUT;
+		e->dirty = true;
 	}
-	return 0;
 }
 
-static int reclaim_pass(struct reclaim *rc)
+/* Those without versions leave the table. 1: enough for now */
+static int end_pass(struct dr_store *st)
+{
+	struct dr_epochs *t = &st->epochs;
+	bool any = false;
+	int r = 0;
+	u32 i;
+
+	for (i = 0; !r && i < t->nr; i++) {
+		struct dr_epoch *e = t->e + i;
+
+		if (!e->pass || !dropped(e))
+			continue;
+		/* Half of the log is more than the longest note needs. */
+		if (!dr_txn_roomy(&st->txn)) {
+			r = 1;
+			break;
+		}
+		r = has_versions(st, e->id);
+		e->gone = !r;
+		if (!r)
+			r = dr_note_forget(st, e->id);
+		if (r < 0)
+			break;
+		any |= e->gone;
+		/* One that was dropped since waits for the next pass. */
+		if (e->pass == DR_PASS_IN)
+			e->flags &= ~DR_EPOCH_VISIT;
+		e->pass = 0;
+		e->dirty = true;
+		r = 0;
+	}
+	if (any)
+		rewire(t);
+	return r;
+}
+
+/*
+ * Which epochs this pass is for: those that were dropped, the dropped ones that
+ * they stand on (R3), but not more than a search for each may cost.
+ */
+static void begin_pass(struct dr_store *st)
+{
+	struct dr_epochs *t = &st->epochs;
+	u32 i, p, n = 0;
+
+	for (i = t->nr; i-- > 0;) {
+		if (!(t->e[i].flags & DR_EPOCH_SPREAD))
+			continue;
+		t->e[i].flags &= ~DR_EPOCH_SPREAD;
+		t->e[i].dirty = true;
+		p = parent_of(t, i);
+		if (p < t->nr && dropped(t->e + p))
+			t->e[p].flags |= DR_EPOCH_VISIT | DR_EPOCH_SPREAD;
+	}
+	for (i = 0; i < t->nr; i++) {
+		t->e[i].pass = 0;
+		if (n == PASS_EPOCHS || !dropped(t->e + i) ||
+		    !(t->e[i].flags & DR_EPOCH_VISIT))
+			continue;
+		t->e[i].pass = DR_PASS_IN;
+		n++;
+	}
+}
+
+static int reclaim_some(struct reclaim *rc)
 {
 	struct dr_store *st = rc->st;
-	struct dr_epoch *e;
-	u32 i = dr_epochs_from(&st->epochs, st->reclaim_epoch);
-	int r;
+	int r = 0, f;
 
-	for (; i < st->epochs.nr; i++) {
-		e = st->epochs.e + i;
-		if (e->state != DR_EPOCH_DROPPED || e->gone)
-			continue;
-		st->reclaim_epoch = e->id;
-		r = visit_epoch(rc, e->id);
-		/* Later epochs look at the trees as this one left them. */
-		if (r >= 0) {
-			int f = dr_plan_flush(&rc->plan);
-
-			r = f ? f : r;
-		}
-		if (!r)
-			r = remove_epoch(st, e);
-		if (r)
-			return r;
-		st->reclaim_block = 0;
-	}
-	return 0;
+	while (!r && st->reclaim_block < st->nr_map_blocks)
+		r = enough(rc) ? 1 : dr_walk_window(&rc->walk,
+						    &st->reclaim_block,
+						    st->nr_map_blocks);
+	f = r < 0 ? 0 : dr_plan_flush(&rc->plan);
+	if (!r && !f)
+		r = end_pass(st);
+	return f ? f : r;
 }
 
 int dr_reclaim_step(struct dr_store *st)
@@ -382,9 +545,11 @@ int dr_reclaim_step(struct dr_store *st)
 		return 0;
 	}
 	dr_store_begin(st);
+	if (!st->reclaim_block)
+		begin_pass(st);
 	r = reclaim_init(&rc, st);
 	if (!r) {
-		more = reclaim_pass(&rc);
+		more = reclaim_some(&rc);
 		r = min(more, 0);
 		if (!r)
 			r = dr_store_commit(st, false);
@@ -396,7 +561,10 @@ int dr_reclaim_step(struct dr_store *st)
 		dr_store_abort(st);
 		return r;
 	}
-	if (!more)
-		st->reclaim_wanted = false;
+	if (more)
+		return 1;
+	st->reclaim_block = 0;
+	more = dr_reclaim_pending(st) != 0;
+	st->reclaim_wanted = more;
 	return more;
 }

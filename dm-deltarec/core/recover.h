@@ -107,8 +107,8 @@ int dr_replay_count(struct dr_store *st, const struct dr_rule *rule,
  */
 int dr_reclaim_step(struct dr_store *st);
 /*
- * Dropped epochs that still have versions which others need, or had no pass
- * yet. st->reclaim_wanted says whether a pass is due.
+ * Dropped epochs that had no pass yet. Those that had one stay in the table as
+ * long as they have versions that others need.
  */
 u32 dr_reclaim_pending(const struct dr_store *st);
 

@@ -107,4 +107,10 @@ bool dr_space_fixed(const struct dr_space *sp, u64 block);
 /* Does [block, block + nr) lie inside the device, off the fixed blocks? */
 bool dr_space_valid(const struct dr_space *sp, u64 block, u64 nr);
 
+/* Is little left? Events, and the pace of reclaim, follow from it. */
+static inline bool dr_space_low(const struct dr_space *sp)
+{
+	return sp->free < max(2 * sp->reserve, sp->nr_blocks / 16);
+}
+
 #endif

@@ -71,12 +71,23 @@ static void ctl_ready(struct dr_store *st)
 	st->fill_pos = ~0u;
 }
 
+void dr_store_visit(struct dr_store *st, struct dr_epoch *e)
+{
+	e->flags |= DR_EPOCH_VISIT | DR_EPOCH_SPREAD;
+	e->dirty = true;
+	st->reclaim_wanted = true;
+}
+
 /* Seal the head in the table; the record of it carries the counters. */
 static void seal_head(struct dr_store *st, const char *label, u16 flags,
 		      s64 now)
 {
 	struct dr_epoch *e = dr_epochs_find(&st->epochs, st->head);
+	struct dr_epoch *below = dr_epochs_find(&st->epochs, e->parent);
 
+	/* Now it is certain what the head no longer shows of what is below. */
+	if (below && below->state == DR_EPOCH_DROPPED)
+		dr_store_visit(st, below);
 	e->state = DR_EPOCH_SEALED;
 	e->flags = (e->flags & DR_EPOCH_CUT) | flags;
 	e->time = now;
@@ -267,11 +278,8 @@ int dr_store_drop(struct dr_store *st, u32 epoch)
 		return -EBUSY;
 	ctl_set(st, DR_CTL_DROP, epoch, st->head, 0, 0, "", 0);
 	e->state = DR_EPOCH_DROPPED;
-	e->dirty = true;
+	dr_store_visit(st, e);
 	ctl_ready(st);
-	st->reclaim_wanted = true;
-	st->reclaim_epoch = 0;
-	st->reclaim_block = 0;
 	/* A drop seals nothing: everything before it goes first. */
 	st->ctl_epoch = st->head;
 	return 0;
@@ -353,7 +361,7 @@ int dr_store_redo(struct dr_store *st, const struct dr_disk_ctl *c)
 		if (e->state == DR_EPOCH_HEAD)
 			return -EUCLEAN;
 		e->state = DR_EPOCH_DROPPED;
-		e->dirty = true;
+		dr_store_visit(st, e);
 		/* A replay that was given up has a number far ahead. */
 		st->next_epoch = max(st->next_epoch, e->id + 1);
 		break;

@@ -10,7 +10,7 @@
 
 /* Feature bits that this code knows */
 #define KNOWN_INCOMPAT	0ULL
-#define KNOWN_RO_COMPAT	DR_RO_COMPAT_NOTES
+#define KNOWN_RO_COMPAT	(DR_RO_COMPAT_NOTES | DR_RO_COMPAT_MARKS)
 
 /* --- superblock ---------------------------------------------------------- */
 
@@ -77,7 +77,8 @@ static const char *super_bad(const struct dr_disk_super *sb)
 	    le32_to_cpu(sb->next_epoch) <= le32_to_cpu(sb->head_epoch) ||
 	    le32_to_cpu(sb->next_epoch) > DR_LAST_EPOCH + 1)
 		return "impossible epochs";
-	if (sb->label[DR_LABEL_MAX] || sb->origin_id[DR_ORIGIN_ID_LEN - 1])
+	if (sb->label[DR_LABEL_MAX] || sb->origin_id[DR_ORIGIN_ID_LEN - 1] ||
+	    sb->policy[DR_POLICY_MAX])
 		return "unterminated text";
 	return NULL;
 }
@@ -749,7 +750,7 @@ int dr_store_activate(struct dr_store *st)
 
 		if (e->state == DR_EPOCH_BUILDING) {
 			e->state = DR_EPOCH_DROPPED;
-			e->dirty = true;
+			dr_store_visit(st, e);
 		}
 		st->next_epoch = max(st->next_epoch, e->id + 1);
 	}

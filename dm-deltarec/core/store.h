@@ -123,9 +123,8 @@ struct dr_store {
 	struct dr_root new_notes;
 	bool broken;		/* a superblock may or may not be durable */
 	bool active_ok;		/* activated */
-	bool reclaim_wanted;	/* an epoch was dropped since the last pass */
-	u32 reclaim_epoch;	/* where the pass under way goes on */
-	u64 reclaim_block;
+	bool reclaim_wanted;	/* an epoch has DR_EPOCH_VISIT */
+	u64 reclaim_block;	/* where the pass under way goes on */
 	struct dr_replay *replay;	/* replay.c, or NULL */
 
 	/* Bracket the committing part of a merge; may be NULL. */
@@ -286,6 +285,8 @@ void dr_store_drop_replay(struct dr_store *st, u32 epoch);
 int dr_store_may_drop(const struct dr_store *st, u32 epoch);
 /* Mark it dropped (lock); the record is READY. */
 int dr_store_drop(struct dr_store *st, u32 epoch);
+/* An epoch is dropped, or stands on one that was: reclaim looks at it (lock) */
+void dr_store_visit(struct dr_store *st, struct dr_epoch *e);
 
 /* Do again what a record of the journal says (activation; sleeps) */
 int dr_store_redo(struct dr_store *st, const struct dr_disk_ctl *c);

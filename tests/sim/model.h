@@ -206,6 +206,7 @@ void verify_head(struct model *m);
 void verify_epochs(struct model *m);
 void verify_diff(struct model *m, u32 from, u32 to);
 void verify_space(struct model *m);
+void verify_reclaimed(struct model *m);
 void verify_metadata(struct model *m);
 /* One that @from descends from, or any (0). Return: 0 if there is none */
 u32 random_sealed(struct model *m, u32 from);

@@ -418,6 +418,8 @@ static int reclaim_some(struct model *m, u32 n)
 		m->release_era = ++m->era;
 		sync_gone(m);
 	}
+	if (!more)
+		verify_reclaimed(m);
 	return 0;
 }
 

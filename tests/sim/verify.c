@@ -41,6 +41,54 @@ static void verify_view(struct model *m, const struct dr_lineage *l, u32 epoch)
 	}
 }
 
+/*
+ * Is a version of a dropped epoch needed? What the head wrote counts when it is
+ * sealed: until then its parent counts as one that sees.
+ */
+static bool is_needed(const struct model *m, u32 epoch, u64 block)
+{
+	const struct or_epoch *e;
+	u32 i;
+
+	for (i = 0; i < m->o.nr; i++) {
+		e = m->o.e[i];
+		if (!e->dropped && or_writer(&m->o, e->id, block) == epoch)
+			return true;
+		if (e->id == m->st->head &&
+		    or_writer(&m->o, e->parent, block) == epoch)
+			return true;
+	}
+	return false;
+}
+
+/* R3: a reclaim that says that it is done has left nothing behind. */
+void verify_reclaimed(struct model *m)
+{
+	const struct dr_epoch *e;
+	struct dr_cursor c;
+	const void *entry;
+	struct dr_map v;
+	u64 b;
+	int r;
+
+	if (m->st->replay || m->st->ctl_state != DR_CTL_NONE)
+		return;
+	r = dr_cursor_init(&c, &m->env, m->st->uuid, &dr_tree_map, &m->st->map);
+	if (!r)
+		r = dr_cursor_ge(&c, dr_map_key(0, 0), &entry);
+	for (; r == 1; r = dr_cursor_next(&c, &entry)) {
+		dr_map_decode(&v, entry);
+		e = dr_epochs_find(&m->st->epochs, v.epoch);
+		if (!e || e->state != DR_EPOCH_DROPPED)
+			continue;
+		for (b = v.block; b < v.block + v.len; b++)
+			if (!is_needed(m, v.epoch, b))
+				fail(m, "reclaim has left block %llu of epoch %u",
+				     ull(b), v.epoch);
+	}
+	dr_cursor_exit(&c);
+}
+
 void verify_head(struct model *m)
 {
 	verify_view(m, m->st->lineage, m->st->head);

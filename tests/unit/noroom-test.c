@@ -233,7 +233,6 @@ static void reclaim_with_little(enum lack lack, u64 seed, u32 max_log)
 	/* Nothing is left that a pass from the beginning would find. */
 	i = h.s.st.map.nr;
 	h.s.st.reclaim_wanted = true;
-	h.s.st.reclaim_epoch = 0;
 	h.s.st.reclaim_block = 0;
 	mem_reclaim(&h.s);
 	assert_int_equal(h.s.st.map.nr, i);
