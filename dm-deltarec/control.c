@@ -91,6 +91,7 @@ s64 deltarec_checkpoint(struct deltarec_store *s, const char *label, u16 flags)
 		if (r < 0)
 			return r;
 	}
+	deltarec_policy_sealed(s);
 	/* Writers go on in the new epoch; those of the old one finish. */
 	deltarec_era_drain(&s->era);
 	spin_lock_irq(&s->lock);

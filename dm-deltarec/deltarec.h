@@ -14,6 +14,7 @@
  *   journal-io.c  FLUSH and FUA: group commit of what is not yet recorded
  *   worker.c      merges, reclaim, replay in the background
  *   reads.c       what was read, when that is wanted
+ *   policy.c      checkpoints and drops that nobody asks for
  *   view.c        the other target: an epoch of the past, read-only. Its reads
  *                 take the same way, with a lineage of their own
  *
@@ -21,6 +22,7 @@
  *
  *   registry mutex (store-open.c)
  *   store->note.mutex  the note that is being sent (message-note.c)
+ *   store->policy.mutex  the policy is being set (policy.c)
  *   store->meta     whoever changes the trees: merges, reclaim, replay
  *   store->epochs   rwsem: written by who changes the shape of the epoch table,
  *                   read by who walks it for long (reclaim, replay, diff)
@@ -53,6 +55,7 @@
 #include "compat/compat.h"
 #include "core/recipe.h"
 #include "core/recover.h"
+#include "core/retain.h"
 #include "cache.h"
 #include "era.h"
 
@@ -129,6 +132,14 @@ struct deltarec_stall {
 	unsigned long until;	/* not before */
 };
 
+struct deltarec_policy {
+	struct mutex mutex;	/* who starts or stops the tick */
+	struct dr_policy p;	/* changes only while the tick is off */
+	struct delayed_work tick;
+	unsigned long sealed;	/* jiffies: the head was opened */
+	unsigned long dropped;	/* jiffies: of the last look */
+};
+
 struct deltarec_reads;		/* reads.c */
 
 struct deltarec_store {
@@ -194,9 +205,12 @@ struct deltarec_store {
 	bool merge_wanted;			/* lock */
 	bool meta_busy;				/* lock: slots may become free */
 	bool reclaim_merged;			/* lock: since the last drop */
+	unsigned long reclaim_after;		/* jiffies; meta */
+	unsigned long reclaim_ios;		/* bios that were there; meta */
 	bool stopping;				/* no mapped device, no work */
 	struct deltarec_replay_info replay;	/* lock */
 	struct deltarec_note note;
+	struct deltarec_policy policy;
 	struct deltarec_reads *reads;		/* NULL: never tracked */
 	struct workqueue_struct *ctl_wq;
 	struct work_struct event_work;
@@ -491,6 +505,18 @@ bool deltarec_reads_store(struct deltarec_store *s);
 void deltarec_reads_free(struct deltarec_store *s);
 int deltarec_message_reads(struct deltarec *dt, unsigned int argc, char **argv,
 			   struct deltarec_reply *reply);
+
+/* policy.c */
+void deltarec_policy_init(struct deltarec_store *s);
+/* Carry out what the superblock says from now on; and no more. May sleep. */
+void deltarec_policy_start(struct deltarec_store *s);
+void deltarec_policy_stop(struct deltarec_store *s);
+/* There is a new head. */
+void deltarec_policy_sealed(struct deltarec_store *s);
+int deltarec_message_mark(struct deltarec *dt, unsigned int argc, char **argv,
+			  struct deltarec_reply *reply);
+int deltarec_message_policy(struct deltarec *dt, unsigned int argc,
+			    char **argv, struct deltarec_reply *reply);
 
 /* status.c */
 void deltarec_status(struct dm_target *ti, status_type_t type,

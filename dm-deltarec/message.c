@@ -288,6 +288,25 @@ static const char *how_word(u8 how)
 	}
 }
 
+/* "pinned,suspect", or "-" */
+static void print_marks(u8 marks, struct deltarec_reply *reply)
+{
+	static const char *const words[] = {
+		DR_WORD_PINNED, DR_WORD_LOOSE, DR_WORD_SUSPECT,
+	};
+	const char *before = " ";
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		if (!(marks & 1u << i))
+			continue;
+		deltarec_reply(reply, "%s%s", before, words[i]);
+		before = ",";
+	}
+	if (*before == ' ')
+		deltarec_reply(reply, " " DR_WORD_NONE);
+}
+
 static void print_epoch(const struct dr_store *st, const struct dr_epoch *e,
 			struct deltarec_reply *reply)
 {
@@ -318,6 +337,7 @@ static void print_epoch(const struct dr_store *st, const struct dr_epoch *e,
 		deltarec_reply(reply, " %u", first - 1);
 	else
 		deltarec_reply(reply, " " DR_WORD_NONE);
+	print_marks(READ_ONCE(e->marks), reply);
 }
 
 static int epochs(struct deltarec *dt, unsigned int argc, char **argv,
@@ -342,7 +362,7 @@ static int epochs(struct deltarec *dt, unsigned int argc, char **argv,
 		deltarec_reply(reply, "\n0 " DR_WORD_NONE " " DR_STATE_SEALED
 			       " %llu base " DR_WORD_NONE " " DR_HOW_FORMAT " "
 			       DR_WORD_NONE " " DR_WORD_NONE " " DR_WORD_NONE
-			       " " DR_WORD_NONE,
+			       " " DR_WORD_NONE " " DR_WORD_NONE,
 			       le64_to_cpu(s->st.sb.created));
 	for (; i < end; i++)
 		print_epoch(&s->st, t->e + i, reply);
@@ -378,6 +398,10 @@ int deltarec_message(struct dm_target *ti, unsigned int argc, char **argv,
 		return deltarec_message_note(dt, argc, argv, &reply);
 	if (!strcasecmp(argv[0], DR_MSG_READS))
 		return deltarec_message_reads(dt, argc, argv, &reply);
+	if (!strcasecmp(argv[0], DR_MSG_MARK))
+		return deltarec_message_mark(dt, argc, argv, &reply);
+	if (!strcasecmp(argv[0], DR_MSG_POLICY))
+		return deltarec_message_policy(dt, argc, argv, &reply);
 	if (!strcasecmp(argv[0], DR_MSG_REPLAY))
 		return deltarec_message_replay(dt, argc, argv, &reply);
 	DMERR_LIMIT("%s: unknown message '%s'", dt->s->name, argv[0]);

@@ -155,6 +155,7 @@ static void store_init(struct deltarec_store *s)
 	mutex_init(&s->ctl);
 	mutex_init(&s->ti_lock);
 	deltarec_note_init(&s->note);
+	deltarec_policy_init(s);
 	init_waitqueue_head(&s->ctl_wait);
 	INIT_LIST_HEAD(&s->list);
 	INIT_LIST_HEAD(&s->parked);
@@ -195,6 +196,7 @@ static int store_alloc(struct deltarec_store *s,
 static void store_free(struct deltarec_store *s)
 {
 	WRITE_ONCE(s->stopping, true);
+	deltarec_policy_stop(s);
 	if (s->ctl_wq)
 		destroy_workqueue(s->ctl_wq);
 	deltarec_meta_stop(s);
@@ -562,5 +564,6 @@ int deltarec_store_resume(struct deltarec *dt)
 	s->low_told = false;
 	spin_unlock_irq(&s->lock);
 	deltarec_hurry(s);
+	deltarec_policy_start(s);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "device.h"
 #include "epochs.h"
+#include "format.h"
 #include "graph.h"
 #include "output.h"
 #include "recover/run.h"
@@ -29,6 +30,8 @@ static const struct out_column columns[] = {
 	{ "consistency", NULL, OUT_TEXT, OUT_ONLY_JSON },
 	{ "note_bytes", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "read_first_blocks", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "pinned", NULL, OUT_BOOL, OUT_ONLY_JSON },
+	{ "suspect", NULL, OUT_BOOL, OUT_ONLY_JSON },
 	{ NULL, "marks", OUT_TEXT, OUT_ONLY_TEXT },
 };
 
@@ -139,6 +142,10 @@ static const char *marks(const struct epoch *e, char *buf, size_t size)
 		n += snprintf(buf + n, size - n, "undo:%u ", e->prev);
 	if (e->note_bytes)
 		n += snprintf(buf + n, size - n, "note ");
+	if (e->marks & DR_MARK_PINNED)
+		n += snprintf(buf + n, size - n, "%s ", DR_WORD_PINNED);
+	if (e->marks & DR_MARK_SUSPECT)
+		n += snprintf(buf + n, size - n, "%s ", DR_WORD_SUSPECT);
 	if (n)
 		buf[n - 1] = '\0';
 	return buf;
@@ -163,7 +170,7 @@ static void put_epoch(struct log *log, const struct epoch *e)
 {
 	const struct epoch *parent = shown_parent(log, e);
 	uint64_t blocks = blocks_of(log, e);
-	char *line = NULL, text[64], bars[BAR_CELLS * 3 + 4];
+	char *line = NULL, text[96], bars[BAR_CELLS * 3 + 4];
 
 	if (!out_is_json()) {
 		put_joins(log, e);
@@ -184,6 +191,8 @@ static void put_epoch(struct log *log, const struct epoch *e)
 		out_text(e->consistency[0] ? e->consistency : NULL),
 		out_number(e->note_bytes),
 		out_maybe(e->has_read_first, e->read_first),
+		out_number(e->marks & DR_MARK_PINNED ? 1 : 0),
+		out_number(e->marks & DR_MARK_SUSPECT ? 1 : 0),
 		out_text(marks(e, text, sizeof(text))) });
 	free(line);
 }

@@ -213,6 +213,18 @@ static const struct cmd_option owner_options[] = {
 	END
 };
 
+static const struct cmd_option mark_options[] = {
+	{ .name = "to", .arg = "epoch",
+	  .help = "and all from there to this one, which is above it" },
+	END
+};
+
+static const struct cmd_option retain_options[] = {
+	{ .name = "dry-run",
+	  .help = "only show what the policy would keep and drop" },
+	END
+};
+
 static const struct cmd_option undo_options[] = {
 	{ .name = "force",
 	  .help = "take back what else was written since, too" },
@@ -496,6 +508,31 @@ const struct cmd commands[] = {
 	.args = { ARG_NAME },
 	.options = no_options,
 	.run = cmd_abort,
+}, {
+	.name = "mark",
+	.summary = "pin an epoch, or say that it is suspect",
+	.text = {
+		"Marks: pinned, unpinned, suspect, good. No policy drops what is",
+		"pinned, has a label (until it is unpinned) or is suspect, nor",
+		"what lies beside a suspect epoch.",
+	},
+	.args = { ARG_NAME, ARG_EPOCH, { "mark", WORD_OTHER, false, false } },
+	.options = mark_options,
+	.run = cmd_mark,
+}, {
+	.name = "retain",
+	.summary = "show or set which epochs are kept, and made, by themselves",
+	.text = {
+		"Keep: newest=<n>, and the last one of each minutely=<n>,",
+		"hourly=, daily=, weekly=, monthly= for so long. Others are",
+		"dropped. around=<n>: beside a suspect one (1). Checkpoints:",
+		"every=<time> (10s, 5m, 1h, 1d), written=<size> (500M, 2G), if",
+		"anything was written. 'none' keeps all. Without a policy, shows",
+		"the one that is set and what becomes of each epoch.",
+	},
+	.args = { ARG_NAME, { "policy", WORD_OTHER, true, true } },
+	.options = retain_options,
+	.run = cmd_retain,
 }, {
 	.name = "drop",
 	.summary = "give up an epoch and the space only it needs",

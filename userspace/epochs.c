@@ -11,10 +11,11 @@
 #include "cli.h"
 #include "device.h"
 #include "epochs.h"
+#include "format.h"
 #include "grow.h"
 
 /* Older modules do not tell of notes and reads; newer ones may tell more. */
-enum { MIN_EPOCH_WORDS = 9, NR_EPOCH_WORDS = 11 };
+enum { MIN_EPOCH_WORDS = 9, NR_EPOCH_WORDS = 12 };
 
 static bool take_id(const char *word, bool *present, uint32_t *id)
 {
@@ -32,6 +33,25 @@ static bool take_text(const char *word, char *to, size_t size)
 	if (!strcmp(word, DR_WORD_NONE))
 		word = "";
 	return (size_t)snprintf(to, size, "%s", word) < size;
+}
+
+/* "pinned,suspect" or "-"; words of newer modules are not ours to judge. */
+static uint8_t take_marks(char *words)
+{
+	static const struct { const char *word; uint8_t mark; } marks[] = {
+		{ DR_WORD_PINNED, DR_MARK_PINNED },
+		{ DR_WORD_LOOSE, DR_MARK_LOOSE },
+		{ DR_WORD_SUSPECT, DR_MARK_SUSPECT },
+	};
+	uint8_t all = 0;
+	char *word;
+	size_t i;
+
+	while ((word = strsep(&words, ",")))
+		for (i = 0; i < ARRAY_SIZE(marks); i++)
+			if (!strcmp(word, marks[i].word))
+				all |= marks[i].mark;
+	return all;
 }
 
 static bool parse_line(char *line, struct epoch *e)
@@ -53,6 +73,7 @@ static bool parse_line(char *line, struct epoch *e)
 	e->id = number;
 	e->has_time = strcmp(words[3], DR_WORD_NONE) != 0;
 	e->has_read_first = words[10] && strcmp(words[10], DR_WORD_NONE);
+	e->marks = words[11] ? take_marks(words[11]) : 0;
 	return take_id(words[1], &e->has_parent, &e->parent) &&
 	       take_text(words[2], e->state, sizeof(e->state)) &&
 	       (!e->has_time || !parse_number(words[3], &e->time)) &&

@@ -27,6 +27,7 @@ struct epoch {
 	uint64_t note_bytes;	/* of its note, 0: it has none */
 	bool has_read_first;	/* reads were tracked */
 	uint64_t read_first;	/* blocks written soon after they were read */
+	uint8_t marks;		/* DR_MARK_* */
 };
 
 /* Sorted by number, lowest first */

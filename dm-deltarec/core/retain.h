@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * retain.h - which epochs a policy keeps, and which may go first when space is
+ * short. Pure functions of the table of epochs: module and tool (--dry-run)
+ * decide alike.
+ */
+#ifndef DR_RETAIN_H
+#define DR_RETAIN_H
+
+#include "store.h"
+
+/* "One epoch of each ... for so many of them" */
+enum dr_period {
+	DR_PERIOD_MINUTE,
+	DR_PERIOD_HOUR,
+	DR_PERIOD_DAY,
+	DR_PERIOD_WEEK,
+	DR_PERIOD_MONTH,
+	DR_NR_PERIODS
+};
+
+struct dr_policy {
+	bool drops;		/* any of the next two was given */
+	u32 newest;		/* epochs on the head's lineage */
+	u32 keep[DR_NR_PERIODS];
+	u32 around;		/* neighbours of a suspect one, each way */
+	u32 every;		/* seconds between checkpoints; 0: none */
+	u32 written;		/* MiB written that make one; 0: none */
+};
+
+/* Why an epoch stays; the first that holds, in this order */
+enum dr_keep {
+	DR_KEEP_NOT,		/* it may be dropped */
+	DR_KEEP_STATE,		/* head, being made, or dropped already */
+	DR_KEEP_PINNED,
+	DR_KEEP_NAMED,
+	DR_KEEP_SUSPECT,
+	DR_KEEP_AROUND,		/* beside a suspect one */
+	DR_KEEP_HELD,		/* a view shows it */
+	DR_KEEP_UNDO,		/* the last rollback or replay left it */
+	DR_KEEP_NEWEST,
+	DR_KEEP_MINUTE,		/* in the order of enum dr_period */
+	DR_KEEP_HOUR,
+	DR_KEEP_DAY,
+	DR_KEEP_WEEK,
+	DR_KEEP_MONTH,
+	DR_KEEP_ALL,		/* no policy */
+	DR_NR_KEEP
+};
+
+/**
+ * dr_policy_parse() - read a policy: words "key=value", separated by spaces
+ * @text: "" is the policy that keeps all
+ * @at: if it is wrong, where the word begins that is
+ *
+ * Return: NULL, or what is wrong (a constant string). Context: any.
+ */
+const char *dr_policy_parse(struct dr_policy *p, const char *text, u32 *at);
+
+/**
+ * dr_retain() - what a policy makes of each epoch
+ * @why: enum dr_keep for each record of the table, by position
+ *
+ * Times are counted from the newest sealed epoch on, not from a clock: on a
+ * device that nobody writes to nothing grows old, and a clock that is wrong
+ * does no harm before a checkpoint is made by it. Costs O(epochs).
+ *
+ * Context: any; the table does not change meanwhile.
+ */
+void dr_retain(const struct dr_epochs *t, const struct dr_policy *p, u32 head,
+	       u8 *why);
+
+/*
+ * The oldest epoch that may be given up when there is no space left, whatever
+ * the policy counts: only what is protected by name, mark or use stays, and the
+ * newest one. Return: its number, or 0. Context: as above.
+ */
+u32 dr_retain_oldest(const struct dr_epochs *t, const struct dr_policy *p,
+		     u32 head, u8 *why);
+
+/**
+ * dr_mark() - set and clear DR_MARK_* of an epoch, durably
+ * Context: may sleep; serialized with commits, and nobody adds epochs.
+ * Return: 0, then go on as after dr_merge_step(); -EINVAL: the base; -ENOENT;
+ * -ENOSPC and -ENOMEM: nothing has changed; any other error: the store may only
+ * be read.
+ */
+int dr_mark(struct dr_store *st, u32 epoch, u8 set, u8 clear);
+
+/**
+ * dr_policy_set() - keep a policy with the device
+ * @text: that dr_policy_parse() takes
+ * Context and return value: as of dr_mark().
+ */
+int dr_policy_set(struct dr_store *st, const char *text);
+
+/**
+ * dr_retain_drop() - drop what the policy does not keep
+ * @nr: how many that were
+ *
+ * One commit for all of them. Reclaim is wanted afterwards.
+ * Context and return value: as of dr_mark(); with nothing to drop, 0 without a
+ * commit.
+ */
+int dr_retain_drop(struct dr_store *st, const struct dr_policy *p, u32 *nr);
+
+extern const char *const dr_keep_words[DR_NR_KEEP];
+
+#endif

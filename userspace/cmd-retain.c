@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * cmd-retain.c - show or set the policy, and what it makes of each epoch.
+ *
+ * The target carries it out. What it would do is computed here by the same
+ * function (core/retain.c) from the same table.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "commands.h"
+#include "device.h"
+#include "epochs.h"
+#include "output.h"
+#include "retain.h"
+
+#define WORD_NO_POLICY	"none"
+
+static const struct out_column columns[] = {
+	{ "epoch", "epoch", OUT_NUMBER, OUT_BOTH },
+	{ "time", "time", OUT_TIME, OUT_BOTH },
+	{ "label", "label", OUT_TEXT, OUT_BOTH },
+	{ "nr_blocks", "blocks", OUT_NUMBER, OUT_BOTH },
+	{ "dropped", NULL, OUT_BOOL, OUT_ONLY_JSON },
+	{ "why", "stays as", OUT_TEXT, OUT_BOTH },
+};
+
+static const struct out_column totals[] = {
+	{ "policy", "policy", OUT_TEXT, OUT_BOTH },
+	{ "kept", "epochs that stay", OUT_NUMBER, OUT_BOTH },
+	{ "to_drop", "to be dropped", OUT_NUMBER, OUT_BOTH },
+};
+
+/* The words that were given, as one text. Return: exit code, has said why */
+static int take_policy(const struct cmd_line *line, char *text, size_t size,
+		       struct dr_policy *p)
+{
+	const char *wrong;
+	size_t len = 0;
+	uint32_t at;
+	int i;
+
+	text[0] = '\0';
+	if (line->argc == 2 && !strcmp(line->argv[1], WORD_NO_POLICY))
+		return dr_policy_parse(p, text, &at) ? DR_EXIT_OPERATIONAL :
+						       DR_EXIT_OK;
+	for (i = 1; i < line->argc; i++) {
+		len += snprintf(text + len, size - len, "%s%s",
+				i > 1 ? " " : "", line->argv[i]);
+		if (len >= size)
+			return fail_usage(line->argv[i],
+					  "the policy is too long: %u characters at most",
+					  DR_POLICY_MAX);
+	}
+	wrong = dr_policy_parse(p, text, &at);
+	if (!wrong)
+		return DR_EXIT_OK;
+	text[at + strcspn(text + at, " ")] = '\0';
+	return fail_usage(text + at, "%s", wrong);
+}
+
+static int get_policy(const char *name, char *text, size_t size,
+		      struct dr_policy *p)
+{
+	const char *wrong;
+	uint32_t at;
+	char *reply;
+	int ret = mapper_message(name, &reply, DR_MSG_POLICY " " DR_WORD_GET);
+
+	if (ret)
+		return message_fail(name, "policy", ret);
+	snprintf(text, size, "%s", strcmp(reply, DR_WORD_NONE) ? reply : "");
+	free(reply);
+	wrong = dr_policy_parse(p, text, &at);
+	if (!wrong)
+		return DR_EXIT_OK;
+	return fail(DR_EXIT_OPERATIONAL, name,
+		    "use the tool that came with the module",
+		    "its policy '%s' is not understood: %s", text, wrong);
+}
+
+/* --- what it makes of each epoch -------------------------------------------- */
+
+static uint8_t state_of(const struct epoch *e)
+{
+	if (epoch_is(e->state, DR_STATE_SEALED))
+		return DR_EPOCH_SEALED;
+	if (epoch_is(e->state, DR_STATE_HEAD))
+		return DR_EPOCH_HEAD;
+	return epoch_is(e->state, DR_STATE_DROPPED) ? DR_EPOCH_DROPPED :
+						      DR_EPOCH_BUILDING;
+}
+
+/* As the core has them; the base has no record there. */
+static int make_table(const struct epochs *epochs, struct dr_epochs *t)
+{
+	size_t i;
+
+	t->e = calloc(epochs->nr + 1, sizeof(*t->e));
+	t->nr = 0;
+	if (!t->e)
+		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	for (i = 0; i < epochs->nr; i++) {
+		const struct epoch *from = &epochs->epochs[i];
+		struct dr_epoch *e = t->e + t->nr;
+
+		if (from->id == DR_BASE_EPOCH)
+			continue;
+		e->id = from->id;
+		e->parent = from->parent;
+		e->prev = from->has_prev ? from->prev : 0;
+		e->state = state_of(from);
+		e->marks = from->marks;
+		e->time = from->time;
+		snprintf(e->label, sizeof(e->label), "%s", from->label);
+		t->nr++;
+	}
+	return DR_EXIT_OK;
+}
+
+static void print(const struct epochs *epochs, const struct dr_epochs *t,
+		  const uint8_t *why, const char *policy)
+{
+	uint64_t kept = 0, dropped = 0;
+	uint32_t i;
+
+	out_table("epochs", columns, ARRAY_SIZE(columns));
+	for (i = 0; i < t->nr; i++) {
+		const struct epoch *e = epochs_find(epochs, t->e[i].id);
+
+		if (t->e[i].state != DR_EPOCH_SEALED)
+			continue;
+		out_row((struct out_value[]){
+			out_number(e->id), out_maybe(e->has_time, e->time),
+			out_text(e->label[0] ? e->label : NULL),
+			out_number(e->nr_blocks),
+			out_number(why[i] == DR_KEEP_NOT),
+			out_text(dr_keep_words[why[i]]) });
+		*(why[i] == DR_KEEP_NOT ? &dropped : &kept) += 1;
+	}
+	out_table_end();
+	out_say("%s", "");
+	out_record(totals, ARRAY_SIZE(totals), (struct out_value[]){
+		out_text(*policy ? policy : NULL), out_number(kept),
+		out_number(dropped) });
+}
+
+static int show(const char *name, const char *policy,
+		const struct dr_policy *p)
+{
+	struct dr_epochs t = { .nr = 0 };
+	const struct epoch *head;
+	struct epochs epochs;
+	uint8_t *why;
+	int code = epochs_load(name, &epochs);
+
+	if (code)
+		return code;
+	code = make_table(&epochs, &t);
+	why = code ? NULL : malloc(t.nr + 1);
+	if (why) {
+		head = epochs_head(&epochs);
+		dr_retain(&t, p, head ? head->id : 0, why);
+		print(&epochs, &t, why, policy);
+	} else if (!code) {
+		code = fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	}
+	free(why);
+	free(t.e);
+	epochs_free(&epochs);
+	return code;
+}
+
+int cmd_retain(const struct cmd_line *line)
+{
+	bool dry_run = cli_option(line, "dry-run"), set = line->argc > 1;
+	struct device_status status;
+	char text[DR_POLICY_MAX + 1];
+	struct dr_policy p;
+	const char *name;
+	char *reply;
+	int code = device_name(line->argv[0], &name), ret;
+
+	if (!code && set)
+		code = take_policy(line, text, sizeof(text), &p);
+	if (!code)
+		code = device_status(name, &status);
+	if (!code && !set)
+		code = get_policy(name, text, sizeof(text), &p);
+	if (!code && set && !dry_run) {
+		ret = mapper_message(name, &reply, DR_MSG_POLICY " "
+				     DR_WORD_SET " %s", text);
+		if (ret)
+			return message_fail(name, "policy", ret);
+		free(reply);
+	}
+	return code ? code : show(name, text, &p);
+}
