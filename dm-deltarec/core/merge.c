@@ -269,6 +269,27 @@ static int feed_all(struct dr_store *st)
 	return r;
 }
 
+/*
+ * What epochs that were sealed since the last merge wrote is in the trees from
+ * now on, and may be all that a dropped epoch below them was still needed for.
+ */
+static void visit_below(struct dr_store *st)
+{
+	const struct dr_env *env = &st->env;
+	struct dr_epochs *t = &st->epochs;
+	struct dr_epoch *below;
+	u32 i;
+
+	env->lock(env->ctx);
+	for (i = dr_epochs_from(t, st->frozen_since); i < t->nr; i++) {
+		below = t->e[i].state == DR_EPOCH_SEALED ?
+			dr_epochs_find(t, t->e[i].parent) : NULL;
+		if (below && below->state == DR_EPOCH_DROPPED)
+			dr_store_visit(st, below);
+	}
+	env->unlock(env->ctx);
+}
+
 int dr_merge_step(struct dr_store *st)
 {
 	struct dr_merge *g = &st->merge;
@@ -284,6 +305,8 @@ int dr_merge_step(struct dr_store *st)
 	dr_plan_restart(&g->plan);
 	more = feed_all(st);
 	r = more < 0 ? more : dr_plan_flush(&g->plan);
+	if (!r && !more)
+		visit_below(st);
 	if (!r)
 		r = dr_store_commit(st, !more);
 	if (r) {

@@ -85,7 +85,10 @@ static void seal_head(struct dr_store *st, const char *label, u16 flags,
 	struct dr_epoch *e = dr_epochs_find(&st->epochs, st->head);
 	struct dr_epoch *below = dr_epochs_find(&st->epochs, e->parent);
 
-	/* Now it is certain what the head no longer shows of what is below. */
+	/*
+	 * Now it is certain what the head no longer shows of what is below. For
+	 * what is not in the trees yet, the merge says so once more.
+	 */
 	if (below && below->state == DR_EPOCH_DROPPED)
 		dr_store_visit(st, below);
 	e->state = DR_EPOCH_SEALED;

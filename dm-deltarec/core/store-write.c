@@ -96,6 +96,7 @@ bool dr_store_freeze(struct dr_store *st)
 	new->first = st->published;
 	st->frozen = old;
 	st->active = new;
+	st->frozen_since = st->active_since;
 	st->active_since = st->head;
 	st->tail_known = false;
 	return true;

@@ -104,6 +104,7 @@ struct dr_store {
 	bool track_reads;	/* a new head counts: */
 	u32 head_read_first;	/* as in its record; lock */
 	u32 active_since;	/* head when the active table became that */
+	u32 frozen_since;	/* the same of the frozen one */
 
 	enum dr_ctl_state ctl_state;
 	struct dr_disk_ctl ctl;

@@ -156,6 +156,7 @@ int step_or_not(struct model *m, int (*step)(struct dr_store *st));
 int merge_step(struct model *m);
 int release(struct model *m);
 int merge_all(struct model *m);
+int reclaim_all(struct model *m);
 int make_room(struct model *m);
 
 /* write.c */

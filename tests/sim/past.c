@@ -423,6 +423,11 @@ static int reclaim_some(struct model *m, u32 n)
 	return 0;
 }
 
+int reclaim_all(struct model *m)
+{
+	return m->st->replay ? 0 : reclaim_some(m, ~0u);
+}
+
 int op_reclaim(struct model *m)
 {
 	return reclaim_some(m, chance(&m->rng, 50) ? 1 : 1000);

@@ -71,7 +71,9 @@ void verify_reclaimed(struct model *m)
 	u64 b;
 	int r;
 
-	if (m->st->replay || m->st->ctl_state != DR_CTL_NONE)
+	/* What is in memory is visited when it has been merged. */
+	if (m->st->replay || m->st->ctl_state != DR_CTL_NONE ||
+	    m->st->active->used || m->st->frozen)
 		return;
 	r = dr_cursor_init(&c, &m->env, m->st->uuid, &dr_tree_map, &m->st->map);
 	if (!r)
