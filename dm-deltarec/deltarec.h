@@ -136,7 +136,7 @@ struct deltarec_policy {
 	struct mutex mutex;	/* who starts or stops the tick */
 	struct dr_policy p;	/* changes only while the tick is off */
 	struct delayed_work tick;
-	unsigned long sealed;	/* jiffies: the head was opened */
+	time64_t sealed;	/* of the clock that never jumps: head opened */
 	unsigned long dropped;	/* jiffies: of the last look */
 };
 

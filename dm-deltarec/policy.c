@@ -11,7 +11,7 @@
  *
  * A tick a second while there is a policy. It looks, and nearly always goes.
  */
-#include <linux/slab.h>
+#include <linux/ktime.h>
 
 #include "deltarec.h"
 
@@ -41,8 +41,8 @@ static bool is_due(struct deltarec_store *s)
 	mib = blocks << s->block_shift >> (20 - SECTOR_SHIFT);
 	if (blocks && !s->suspending && s->mode == DELTAREC_RW) {
 		due = p->written && mib >= p->written;
-		due |= p->every && time_after_eq(jiffies, s->policy.sealed +
-						 (unsigned long)p->every * HZ);
+		due |= p->every && ktime_get_seconds() - s->policy.sealed >=
+				   p->every;
 	}
 	spin_unlock_irq(&s->lock);
 	return due;
@@ -99,7 +99,7 @@ static void tick(struct work_struct *work)
 
 void deltarec_policy_sealed(struct deltarec_store *s)
 {
-	s->policy.sealed = jiffies;
+	WRITE_ONCE(s->policy.sealed, ktime_get_seconds());
 }
 
 void deltarec_policy_init(struct deltarec_store *s)
@@ -120,7 +120,7 @@ static void start(struct deltarec_store *s)
 		      s->name, wrong);
 		memset(&policy->p, 0, sizeof(policy->p));
 	}
-	policy->sealed = jiffies;
+	deltarec_policy_sealed(s);
 	policy->dropped = jiffies - DROP_EACH;
 	if (works(&policy->p))
 		next_tick(s);

@@ -2,17 +2,40 @@
 /*
  * cmd-drop.c - give up an epoch.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli.h"
 #include "commands.h"
 #include "device.h"
 #include "epochs.h"
+#include "format.h"
 #include "output.h"
 
 static const struct out_column columns[] = {
 	{ "epoch", "dropped epoch", OUT_NUMBER, OUT_BOTH },
 };
+
+/* The target drops it all the same; whoever pinned it did not mean that. */
+static int check_pinned(const char *name, uint32_t id)
+{
+	const struct epoch *e;
+	struct epochs epochs;
+	char thing[16];
+	int code = epochs_load(name, &epochs);
+
+	if (code)
+		return code;
+	e = epochs_find(&epochs, id);
+	if (e && e->marks & DR_MARK_PINNED) {
+		snprintf(thing, sizeof(thing), "%u", id);
+		code = fail(DR_EXIT_OPERATIONAL, thing,
+			    "'dmdelta mark' with unpinned lets it go",
+			    "the epoch is pinned");
+	}
+	epochs_free(&epochs);
+	return code;
+}
 
 int cmd_drop(const struct cmd_line *line)
 {
@@ -30,6 +53,9 @@ int cmd_drop(const struct cmd_line *line)
 		code = device_status(name, &status);
 	if (!code)
 		code = epoch_resolve(name, line->argv[1], &ref, &epoch);
+	if (code)
+		return code;
+	code = check_pinned(name, epoch);
 	if (code)
 		return code;
 	ret = mapper_message(name, &reply, DR_MSG_DROP " %u", epoch);

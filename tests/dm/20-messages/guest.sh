@@ -44,7 +44,7 @@ checkpoint -; = 3
 checkpoint third-label; = 4
 checkpoint $label47; = 5
 checkpoint - frozen; = 6
-epochs 0; = -\|0 - sealed [0-9]+ base - format - - - -\|1 0 sealed [0-9]+ first 0 format - frozen - -\|2 1 sealed [0-9]+ - 0 checkpoint - crash - -\|3 2 .*\|4 3 sealed [0-9]+ third-label 0 checkpoint - crash - -\|5 4 sealed [0-9]+ $label47 .*\|6 5 sealed [0-9]+ - 0 checkpoint - frozen - -\|7 6 head [0-9]+ - 0 checkpoint - - - -
+epochs 0; = -\|0 - sealed [0-9]+ base - format - - - - -\|1 0 sealed [0-9]+ first 0 format - frozen - - -\|2 1 sealed [0-9]+ - 0 checkpoint - crash - - -\|3 2 .*\|4 3 sealed [0-9]+ third-label 0 checkpoint - crash - - -\|5 4 sealed [0-9]+ $label47 .*\|6 5 sealed [0-9]+ - 0 checkpoint - frozen - - -\|7 6 head [0-9]+ - 0 checkpoint - - - - -
 epochs 6; = -\|6 5 .*\|7 6 .*
 epochs 1000; = -
 status; = rw 7 6 .*
@@ -87,11 +87,11 @@ expect <<EOT
 suspend
 rollback 2; = 8
 resume
-epochs 7; = -\|7 6 sealed [0-9]+ - 0 checkpoint - crash - -\|8 2 head [0-9]+ - 0 rollback 7 - - -
+epochs 7; = -\|7 6 sealed [0-9]+ - 0 checkpoint - crash - - -\|8 2 head [0-9]+ - 0 rollback 7 - - - -
 suspend
 rollback 0; = 9
 resume
-epochs 9; = -\|9 0 head [0-9]+ - 0 rollback 8 - - -
+epochs 9; = -\|9 0 head [0-9]+ - 0 rollback 8 - - - -
 suspend
 rollback 9; = 10
 rollback 8; = 11

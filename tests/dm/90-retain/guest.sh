@@ -39,6 +39,7 @@ like "$("$DMDELTA" log v)" ' pinned' "the log shows them"
 "$DMDELTA" --json log v >log
 is "$(sqlite3 :memory: "select group_concat(json_extract(value, '$.epoch')) from
 	json_each(readfile('log'), '$.epochs') where json_extract(value, '$.suspect')")" 8,7 "... in JSON, too"
+cmd_fails 8 'the epoch is pinned' "$DMDELTA" drop v 3
 before=$(facts v)
 cmd_fails 8 'base: always there' "$DMDELTA" mark v base pinned
 cmd_fails 8 'no such epoch' "$DMDELTA" mark v 99 pinned
