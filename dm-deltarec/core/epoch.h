@@ -24,7 +24,6 @@ struct dr_epoch {
 	u8 state;		/* enum dr_epoch_state */
 	u8 how;			/* enum dr_epoch_how */
 	u16 flags;		/* DR_EPOCH_* */
-	u8 marks;		/* DR_MARK_*: the administrator's */
 	s64 time;
 	u64 nr_blocks;
 	u32 note_bytes;
@@ -33,6 +32,7 @@ struct dr_epoch {
 	bool dirty;		/* differs from the tree */
 	bool gone;		/* to be deleted from the tree */
 	u8 pass;		/* DR_PASS_*: of reclaim, under way */
+	u8 marks;		/* DR_MARK_*: the administrator's */
 	u32 held;		/* by those who look at it (recipe.h): no drop */
 };
 
