@@ -344,9 +344,11 @@ static int delete_some(struct reclaim *rc, u64 pos, u64 to)
 	u32 i;
 	int r;
 
-	for (i = 0; i < s->nr && u.nr < DR_STACK_MAX; i++) {
+	for (i = 0; i < s->nr; i++) {
 		if (s->needed[i])
 			continue;
+		if (u.nr == DR_STACK_MAX)
+			break;
 		s->ver[u.nr++] = (struct dr_ver){
 			.epoch = s->v[i].epoch,
 			.slot = dr_slot_plus(s->v[i].slot, pos - s->v[i].block,
@@ -358,7 +360,7 @@ static int delete_some(struct reclaim *rc, u64 pos, u64 to)
 			e->pass = DR_PASS_TOUCHED;
 	}
 	r = u.nr ? dr_plan_feed(&rc->plan, &u) : 0;
-	if (r || u.nr < DR_STACK_MAX)
+	if (r || i == s->nr)
 		return r;
 	r = dr_plan_flush(&rc->plan);
 	dr_cursor_reset(&rc->walk.map, &rc->st->new_map);

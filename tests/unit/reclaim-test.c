@@ -165,6 +165,35 @@ static void a_large_stretch_that_was_scattered(void **state)
 	mem_store_exit(&s);
 }
 
+/* Just as many as one change holds, and more */
+static void more_versions_of_a_block_than_a_change_holds(void **state)
+{
+	static const u32 count[] = { DR_STACK_MAX, DR_STACK_MAX + 7 };
+	u32 i, k;
+
+	for (k = 0; k < 2; k++) {
+		mem_store_init(&s, 1, 100, 60000);
+		for (i = 0; i < count[k]; i++) {
+			mem_write(&s, 5, 1);
+			mem_checkpoint(&s, "");
+			if (i % 500 == 0)
+				mem_merge(&s);
+		}
+		mem_rollback(&s, 0);
+		mem_merge(&s);
+		for (i = 1; i <= count[k] + 1; i++) {
+			mem_drop(&s, i);
+			if (i % 20 == 0)
+				mem_merge(&s);
+		}
+		mem_reclaim(&s);
+		assert_int_equal(s.st.epochs.nr, 1);
+		assert_true(s.st.map.block == 0);
+		assert_int_equal(mem_store_errors(&s), 0);
+		mem_store_exit(&s);
+	}
+}
+
 static void errors_are_undone(void **state)
 {
 	u64 free;
@@ -203,6 +232,7 @@ int main(void)
 		TEST(random_drops_change_no_other_epoch),
 		TEST(a_pass_in_small_steps),
 		TEST(a_large_stretch_that_was_scattered),
+		TEST(more_versions_of_a_block_than_a_change_holds),
 		TEST(errors_are_undone),
 	};
 
