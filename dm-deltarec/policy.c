@@ -56,6 +56,13 @@ static void drop(struct deltarec_store *s)
 
 	mutex_lock(&s->meta);
 	if (s->mode == DELTAREC_RW && !READ_ONCE(s->stopping)) {
+		/*
+		 * Before reclaim can get meta: what these epochs have in memory
+		 * must be in the trees when it looks.
+		 */
+		spin_lock_irq(&s->lock);
+		s->reclaim_merged = false;
+		spin_unlock_irq(&s->lock);
 		down_read(&s->epochs);
 		r = dr_retain_drop(&s->st, &s->policy.p, &nr);
 		up_read(&s->epochs);
@@ -67,9 +74,6 @@ static void drop(struct deltarec_store *s)
 	mutex_unlock(&s->meta);
 	if (!nr)
 		return;
-	spin_lock_irq(&s->lock);
-	s->reclaim_merged = false;
-	spin_unlock_irq(&s->lock);
 	deltarec_hurry(s);
 	deltarec_event(s);
 }
@@ -212,10 +216,11 @@ static int set_policy(struct deltarec *dt, unsigned int argc, char **argv)
 
 	text[0] = '\0';
 	for (i = 0; i < argc; i++) {
+		if (len + strlen(argv[i]) + !!i > DR_POLICY_MAX)
+			return usage(dt, DR_MSG_POLICY " " DR_WORD_SET
+				     " <at most 255 characters>");
 		len += scnprintf(text + len, sizeof(text) - len, "%s%s",
 				 i ? " " : "", argv[i]);
-		if (len == sizeof(text) - 1)
-			return usage(dt, "a policy has at most 254 characters");
 	}
 	wrong = dr_policy_parse(&p, text, &at);
 	if (wrong) {
