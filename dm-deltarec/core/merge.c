@@ -4,8 +4,9 @@
  *
  * The sorted entries and the ranges are read side by side as a sequence of
  * runs of blocks with the same versions, each run being one change for the
- * plan. When the transaction's log is half full, what there is gets committed
- * and the merge goes on in the next step: doing a part of it twice after a
+ * plan. When the transaction's log is half full, or there is room for no more
+ * changes at once (S11), what there is gets committed and the merge goes on in
+ * the next step: doing a part of it twice after a
  * crash gives the same trees, since the journal is only left behind by the
  * last commit (J7).
  */
@@ -152,13 +153,13 @@ static int stack_ranges(struct dr_store *st, u64 block, struct dr_ver *ver,
 /*
  * Blocks of one change of @nr versions: each version of each block may name
  * one slot and give up another, which takes entries of the transaction's log,
- * and that has room for a part of it only.
+ * and that has room for a part of it only. A change is not larger than a step.
  */
 static u64 piece_max(const struct dr_store *st, u32 nr)
 {
-	u64 blocks = st->txn.max_log / 16 / max_t(u32, nr, 1);
+	u64 each = min_t(u64, st->txn.max_log / 16, st->txn.max_fed);
 
-	return clamp_t(u64, blocks, 1, DR_RUN_MAX);
+	return clamp_t(u64, div_u64(each, max_t(u32, nr, 1)), 1, DR_RUN_MAX);
 }
 
 /*
@@ -228,7 +229,7 @@ static bool continues(const struct dr_store *st, u32 a, u64 len, u32 b)
 	return true;
 }
 
-/* Feed runs until all is fed (0) or the transaction is half full (1) */
+/* Feed runs until all is fed (0) or it is enough for a step (1) */
 static int feed_all(struct dr_store *st)
 {
 	struct dr_merge *g = &st->merge;
@@ -290,7 +291,7 @@ static void visit_below(struct dr_store *st)
 	env->unlock(env->ctx);
 }
 
-int dr_merge_step(struct dr_store *st)
+static int merge_some(struct dr_store *st)
 {
 	struct dr_merge *g = &st->merge;
 	int r, more;
@@ -302,6 +303,7 @@ int dr_merge_step(struct dr_store *st)
 	next = g->next;
 	pos = g->pos;
 	dr_store_begin(st);
+	st->txn.leave = dr_space_spare(&st->space);
 	dr_plan_restart(&g->plan);
 	more = feed_all(st);
 	r = more < 0 ? more : dr_plan_flush(&g->plan);
@@ -323,4 +325,16 @@ int dr_merge_step(struct dr_store *st)
 	if (!more)
 		g->under_way = false;
 	return more;
+}
+
+int dr_merge_step(struct dr_store *st)
+{
+	int r;
+
+	do
+		r = merge_some(st);
+	while (r == -ENOSPC && dr_txn_smaller(&st->txn));
+	if (r >= 0)
+		dr_txn_larger(&st->txn);
+	return r;
 }

@@ -340,6 +340,7 @@ int dr_plan_feed(struct dr_plan *p, const struct dr_urun *u)
 	u64 pos = u->block, end = u->block + u->len, to;
 	int r = 0;
 
+	p->txn->fed += u->len * u->nr;
 	if (pos < p->done)
 		r = dr_plan_flush(p);
 	while (!r && pos < end) {

@@ -15,9 +15,9 @@
  * and a pass goes through their blocks, in order of block and of many epochs at
  * a time, so that a leaf of the map is rewritten once and not once an epoch.
  *
- * A step ends when the log is half full or when somebody waits; a pass is
- * repeatable: a crash in the middle only means that some of the versions are
- * gone already.
+ * A step ends when the log is half full, when there is room for no more (S11) or
+ * when somebody waits; a pass is repeatable: a crash in the middle only means
+ * that some of the versions are gone already.
  */
 #include "note.h"
 #include "recover.h"
@@ -475,6 +475,7 @@ static int end_pass(struct dr_store *st)
 			r = 1;
 			break;
 		}
+		st->txn.fed++;
 		r = has_versions(st, e->id);
 		e->gone = !r;
 		if (!r)
@@ -537,7 +538,7 @@ static int reclaim_some(struct reclaim *rc)
 	return f ? f : r;
 }
 
-int dr_reclaim_step(struct dr_store *st)
+static int reclaim_try(struct dr_store *st)
 {
 	struct reclaim rc;
 	int r, more = 0;
@@ -569,4 +570,16 @@ int dr_reclaim_step(struct dr_store *st)
 	more = dr_reclaim_pending(st) != 0;
 	st->reclaim_wanted = more;
 	return more;
+}
+
+int dr_reclaim_step(struct dr_store *st)
+{
+	int r;
+
+	do
+		r = reclaim_try(st);
+	while (r == -ENOSPC && dr_txn_smaller(&st->txn));
+	if (r >= 0)
+		dr_txn_larger(&st->txn);
+	return r;
 }

@@ -212,24 +212,14 @@ static int compute_some(struct dr_store *st, bool since)
 	return r;
 }
 
-/*
- * What the rules cover and was not computed yet, or (@since) all of it, but
- * only what was written since the beginning
- */
-static int compute(struct dr_store *st, bool since)
+/* A part of what compute() has to do, in one commit */
+static int compute_step(struct dr_store *st, bool since)
 {
-	struct dr_replay *rp = st->replay, was;
+	struct dr_replay *rp = st->replay, was = *rp;
 	int r, f;
 
-	r = dr_rules_ready(&rp->rules, &st->env, &rp->todo);
-	if (r)
-		return r;
-	was = *rp;
-	/* The record of the commit names an epoch that must be in the tree. */
-	if (rp->done == (since ? rp->rules.nr_ranges : rp->todo.nr) &&
-	    !dr_epochs_find(&st->epochs, rp->epoch)->dirty)
-		return 0;
 	dr_store_begin(st);
+	st->txn.leave = dr_space_spare(&st->space);
 	dr_plan_restart(rp->plan);
 	r = compute_some(st, since);
 	if (r >= 0) {
@@ -247,6 +237,29 @@ static int compute(struct dr_store *st, bool since)
 		rp->at_block = was.at_block;
 		rp->mixed = was.mixed;
 	}
+	return r;
+}
+
+/*
+ * What the rules cover and was not computed yet, or (@since) all of it, but
+ * only what was written since the beginning
+ */
+static int compute(struct dr_store *st, bool since)
+{
+	struct dr_replay *rp = st->replay;
+	int r = dr_rules_ready(&rp->rules, &st->env, &rp->todo);
+
+	if (r)
+		return r;
+	/* The record of the commit names an epoch that must be in the tree. */
+	if (rp->done == (since ? rp->rules.nr_ranges : rp->todo.nr) &&
+	    !dr_epochs_find(&st->epochs, rp->epoch)->dirty)
+		return 0;
+	do
+		r = compute_step(st, since);
+	while (r == -ENOSPC && dr_txn_smaller(&st->txn));
+	if (r >= 0)
+		dr_txn_larger(&st->txn);
 	return r;
 }
 
@@ -304,13 +317,16 @@ static int count_mixed(struct dr_store *st)
 {
 	struct dr_replay *rp = st->replay;
 	struct survey s = { .walk.wanted = in_recipe, .each = add_mixed };
-	u64 cursor = 0;
+	u64 cursor = 0, was = rp->mixed;
 	int r = survey_init(&s, st, &rp->rules);
 
 	rp->mixed = 0;
 	while (!r && cursor < st->nr_map_blocks)
 		r = dr_walk_window(&s.walk, &cursor, st->nr_map_blocks);
 	survey_exit(&s);
+	/* It comes again, and must not look as if there were none. */
+	if (r)
+		rp->mixed = was;
 	return r;
 }
 

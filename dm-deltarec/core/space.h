@@ -107,6 +107,15 @@ bool dr_space_fixed(const struct dr_space *sp, u64 block);
 /* Does [block, block + nr) lie inside the device, off the fixed blocks? */
 bool dr_space_valid(const struct dr_space *sp, u64 block, u64 nr);
 
+/*
+ * The last free blocks, which only what makes room may take: drops, reclaim, and
+ * activation (S4)
+ */
+static inline u64 dr_space_spare(const struct dr_space *sp)
+{
+	return min_t(u64, sp->reserve / 8, 256);
+}
+
 /* Is little left? Events, and the pace of reclaim, follow from it. */
 static inline bool dr_space_low(const struct dr_space *sp)
 {

@@ -14,6 +14,7 @@ int dr_txn_init(struct dr_txn *txn, const struct dr_env *env,
 	txn->sp = sp;
 	txn->uuid = uuid;
 	txn->max_log = DR_TXN_LOG;
+	txn->max_fed = ~0ULL;
 	txn->log = env->alloc(env->ctx, DR_TXN_LOG * sizeof(*txn->log));
 	txn->out = env->alloc(env->ctx, DR_BLOCK_SIZE);
 	txn->fresh = env->alloc(env->ctx, DR_TXN_FRESH * sizeof(u64));
@@ -56,9 +57,24 @@ void dr_txn_begin(struct dr_txn *txn, u64 gen)
 {
 	txn->gen = gen;
 	txn->kept = txn->nr_log;
+	txn->fed = 0;
+	txn->leave = 0;
 	txn->nr_fresh = 0;
 	txn->nr_spare = 0;
 	txn->nodes_before = txn->sp->nodes;
+}
+
+bool dr_txn_smaller(struct dr_txn *txn)
+{
+	if (txn->max_fed == 1 || !txn->fed)
+		return false;
+	txn->max_fed = max_t(u64, min(txn->max_fed, txn->fed) / 2, 1);
+	return true;
+}
+
+void dr_txn_larger(struct dr_txn *txn)
+{
+	txn->max_fed = txn->max_fed > ~0ULL / 2 ? ~0ULL : 2 * txn->max_fed;
 }
 
 static int log_add(struct dr_txn *txn, u64 block, u32 nr, enum dr_txn_op op)
@@ -93,17 +109,12 @@ int dr_txn_name(struct dr_txn *txn, u64 block, u32 nr)
 	return dr_space_set_disk(txn->sp, block, nr) == nr ? 0 : -EUCLEAN;
 }
 
-int dr_txn_give(struct dr_txn *txn, u64 block, u32 nr)
+static int give(struct dr_txn *txn, u64 block, u32 nr, enum dr_txn_op op)
 {
 	const struct dr_env *env = txn->env;
-	bool named;
-	int r;
+	bool named = op != DR_TXN_GIVE_NEW;
+	int r = log_add(txn, block, nr, op);
 
-	/* What is given up comes from the disk. */
-	if (!dr_space_valid(txn->sp, block, nr))
-		return -EUCLEAN;
-	named = dr_space_is_disk(txn->sp, block);
-	r = log_add(txn, block, nr, named ? DR_TXN_GIVE : DR_TXN_GIVE_NEW);
 	if (r)
 		return r;
 	env->lock(env->ctx);
@@ -112,6 +123,15 @@ int dr_txn_give(struct dr_txn *txn, u64 block, u32 nr)
 	if (named && dr_space_clear_disk(txn->sp, block, nr) != nr)
 		return -EUCLEAN;
 	return 0;
+}
+
+int dr_txn_give(struct dr_txn *txn, u64 block, u32 nr)
+{
+	/* What is given up comes from the disk. */
+	if (!dr_space_valid(txn->sp, block, nr))
+		return -EUCLEAN;
+	return give(txn, block, nr, dr_space_is_disk(txn->sp, block) ?
+		    DR_TXN_GIVE : DR_TXN_GIVE_NEW);
 }
 
 u64 dr_txn_take_node(struct dr_txn *txn)
@@ -127,7 +147,9 @@ u64 dr_txn_take_node(struct dr_txn *txn)
 		if (txn->nr_log == txn->max_log)
 			return 0;
 		env->lock(env->ctx);
-		block = dr_space_take_node(txn->sp);
+		/* An activation that gives up helps nobody. */
+		block = txn->hold || txn->sp->free > txn->leave ?
+			dr_space_take_node(txn->sp) : 0;
 		env->unlock(env->ctx);
 		if (!block)
 			return 0;
@@ -149,7 +171,7 @@ int dr_txn_give_node(struct dr_txn *txn, u64 block, u64 gen)
 		txn->fresh[txn->nr_fresh++] = block;
 		dr_space_clear_disk(txn->sp, block, 1);
 	} else {
-		r = dr_txn_give(txn, block, 1);
+		r = give(txn, block, 1, DR_TXN_GIVE_NODE);
 		if (r)
 			return r;
 	}
@@ -207,6 +229,7 @@ void dr_txn_abort(struct dr_txn *txn)
 			dr_space_clear_disk(txn->sp, e->block, e->nr);
 			break;
 		case DR_TXN_GIVE:
+		case DR_TXN_GIVE_NODE:
 			dr_space_set_disk(txn->sp, e->block, e->nr);
 			set_pending(txn, e->nr);
 			break;
@@ -249,6 +272,13 @@ static void give_back(struct dr_txn *txn, const struct dr_txn_entry *e)
 	}
 }
 
+/* May something that was given up be named by a journal that counts? */
+static bool journaled(const struct dr_txn *txn, enum dr_txn_op op, bool final)
+{
+	return !final && (op == DR_TXN_GIVE_NEW ||
+			  (op == DR_TXN_GIVE && txn->hold));
+}
+
 void dr_txn_release(struct dr_txn *txn, bool final)
 {
 	struct dr_txn_entry *e;
@@ -256,9 +286,9 @@ void dr_txn_release(struct dr_txn *txn, bool final)
 
 	for (i = 0; i < txn->nr_log; i++) {
 		e = txn->log + i;
-		if (e->op != DR_TXN_GIVE && e->op != DR_TXN_GIVE_NEW)
+		if (e->op == DR_TXN_TAKE || e->op == DR_TXN_NAME)
 			continue;
-		if (!final && (e->op == DR_TXN_GIVE_NEW || txn->hold)) {
+		if (journaled(txn, e->op, final)) {
 			/* Too many: they stay busy until the next activation. */
 			if (n < txn->max_log / 4)
 				txn->log[n++] = *e;

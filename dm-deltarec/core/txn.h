@@ -19,6 +19,7 @@ enum dr_txn_op {
 	DR_TXN_NAME,	/* a slot is named by a tree: disk set */
 	DR_TXN_GIVE,	/* given up: disk cleared, busy still set */
 	DR_TXN_GIVE_NEW,/* the same, of something that was never in disk */
+	DR_TXN_GIVE_NODE,/* as GIVE: no journal names a node */
 };
 
 struct dr_txn_entry {
@@ -41,6 +42,9 @@ struct dr_txn {
 	u32 nr_log;
 	u32 max_log;
 	u32 kept;		/* entries of earlier ones, see dr_txn_release() */
+	u64 fed;		/* changes in this one: versions times blocks, */
+	u64 max_fed;		/* and how many there may be in a step */
+	u64 leave;		/* free blocks that its nodes may not take */
 	bool hold;		/* the journal is being replayed, see there */
 	/*
 	 * Nodes that this transaction both took and gave up; the first
@@ -74,8 +78,16 @@ void dr_txn_begin(struct dr_txn *txn, u64 gen);
 /* Is there room in the log for one more round of work, or commit first? */
 static inline bool dr_txn_roomy(const struct dr_txn *txn)
 {
-	return txn->nr_log < txn->max_log / 2;
+	return txn->nr_log < txn->max_log / 2 && txn->fed < txn->max_fed;
 }
+
+/*
+ * What a step needs at once grows with what it does (S11). After one that found
+ * no room: can it be made smaller, and be tried again? After one that was
+ * committed the next may be larger.
+ */
+bool dr_txn_smaller(struct dr_txn *txn);
+void dr_txn_larger(struct dr_txn *txn);
 
 /* A tree names a slot that so far only the journal or a memtable named. */
 int dr_txn_name(struct dr_txn *txn, u64 block, u32 nr);
@@ -96,8 +108,8 @@ void dr_txn_abort(struct dr_txn *txn);
  * After the commit is durable and readers have left; env->lock not held.
  * @final: no durable journal names a slot that no tree ever named. Otherwise
  * such slots stay in the log until a release that is final; while the
- * journal is being replayed (@txn->hold) everything that was given up does,
- * since a tree may have named it for the first time just now.
+ * journal is being replayed (@txn->hold) all slots that were given up do, since
+ * a tree may have named them for the first time just now.
  */
 void dr_txn_release(struct dr_txn *txn, bool final);
 

@@ -410,6 +410,9 @@ static int without_room(struct model *m, int (*step)(struct dr_store *st))
 	u64 keep = rnd(&m->rng, 12);
 	int r;
 
+	/* Enough for a part of the step, maybe */
+	if (chance(&m->rng, 60))
+		keep += dr_space_spare(sp) + rnd(&m->rng, 30);
 	lock(m);
 	for (b = 0; b < sp->nr_blocks && sp->free > keep; b++) {
 		if (dr_space_is_busy(sp, b))

@@ -24,13 +24,19 @@ static inline u32 h_rand(struct history *h, u32 n)
 	return mem_random(&h->seed) % n;
 }
 
-static inline void h_begin(struct history *h, u32 slot_blocks, u64 seed)
+static inline void h_begin_on(struct history *h, u32 slot_blocks, u64 seed,
+			      u64 delta_blocks)
 {
 	memset(h, 0, sizeof(*h));
 	h->seed = seed;
-	mem_store_init(&h->s, slot_blocks, H_BLOCKS, 32000);
+	mem_store_init(&h->s, slot_blocks, H_BLOCKS, delta_blocks);
 	h->live[0] = true;
 	h->live[1] = true;
+}
+
+static inline void h_begin(struct history *h, u32 slot_blocks, u64 seed)
+{
+	h_begin_on(h, slot_blocks, seed, 32000);
 }
 
 static inline void h_end(struct history *h)
