@@ -168,7 +168,7 @@ static int try_drop(struct deltarec_store *s, u32 epoch)
 	else
 		r = dr_store_drop(&s->st, epoch);
 	if (!r)
-		s->reclaim_merged = false;
+		deltarec_dropped(s);
 	spin_unlock_irq(&s->lock);
 	up_write(&s->epochs);
 	if (!r)

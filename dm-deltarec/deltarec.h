@@ -201,11 +201,14 @@ struct deltarec_store {
 	struct work_struct meta_work;
 	struct delayed_work again;		/* kicks meta_work */
 	struct deltarec_stall merge_stall;	/* lock */
-	struct deltarec_stall back_stall;	/* lock: reclaim, replay */
+	struct deltarec_stall reclaim_stall;	/* lock */
+	struct deltarec_stall back_stall;	/* lock: replay, reads */
 	bool merge_wanted;			/* lock */
 	bool meta_busy;				/* lock: slots may become free */
 	bool reclaim_merged;			/* lock: since the last drop */
+	bool reclaim_stuck;			/* lock: only a merge helps it */
 	unsigned long reclaim_after;		/* jiffies; meta */
+	unsigned long reclaim_began;		/* the step in hand; jiffies; meta */
 	unsigned long reclaim_ios;		/* bios that were there; meta */
 	bool stopping;				/* no mapped device, no work */
 	struct deltarec_replay_info replay;	/* lock */
@@ -423,6 +426,8 @@ void deltarec_again_work(struct work_struct *work);
 void deltarec_kick_meta(struct deltarec_store *s);
 /* There may be room: try at once what found none. Any context. */
 void deltarec_hurry(struct deltarec_store *s);
+/* Epochs were, or are being dropped: reclaim is to look at them. Lock held. */
+void deltarec_dropped(struct deltarec_store *s);
 /* End what runs; only deltarec_hurry() may begin again. May sleep. */
 void deltarec_meta_stop(struct deltarec_store *s);
 /*

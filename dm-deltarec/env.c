@@ -13,6 +13,8 @@
 
 #include "deltarec.h"
 
+#define STEP_TIME	(HZ / 20)	/* of reclaim, with other I/O */
+
 static void env_enter(void *ctx) __acquires(RCU)
 {
 	rcu_read_lock();
@@ -87,12 +89,18 @@ static void env_freed(void *ctx, u64 block, u64 nr)
 				     nr * DR_BLOCK_SECTORS, GFP_NOIO);
 }
 
-/* A step of reclaim holds it for reading; a checkpoint wants to write. */
+/*
+ * A step of reclaim holds it for reading; a checkpoint wants to write. And while
+ * there is other I/O a step takes so long only as nobody notices.
+ */
 static bool env_waited_for(void *ctx)
 {
 	struct deltarec_store *s = ctx;
 
-	return rwsem_is_contended(&s->epochs);
+	if (rwsem_is_contended(&s->epochs))
+		return true;
+	return time_after(jiffies, s->reclaim_began + STEP_TIME) &&
+	       deltarec_era_entered(&s->era) != s->reclaim_ios;
 }
 
 /* --- I/O ----------------------------------------------------------------- */

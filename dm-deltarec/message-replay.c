@@ -228,7 +228,7 @@ static int replay_abort(struct deltarec *dt, struct deltarec_reply *reply)
 	up_write(&s->epochs);
 	if (!r) {
 		spin_lock_irq(&s->lock);
-		s->reclaim_merged = false;
+		deltarec_dropped(s);
 		spin_unlock_irq(&s->lock);
 		r = deltarec_ctl_finish(s);
 	}

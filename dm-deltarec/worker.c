@@ -12,7 +12,8 @@
 
 #define DELAY_MIN	(HZ / 10)
 #define DELAY_MAX	(5 * HZ)
-#define RECLAIM_REST	9	/* of so many tenths of the time */
+#define RECLAIM_REST	15	/* of so many sixteenths of the time */
+#define REST_MAX	(10 * HZ)
 
 void deltarec_kick_meta(struct deltarec_store *s)
 {
@@ -28,10 +29,14 @@ void deltarec_again_work(struct work_struct *work)
 					struct deltarec_store, again));
 }
 
+/* At the earliest time that anything asks for */
 static void come_again(struct deltarec_store *s, unsigned long delay)
 {
-	if (!READ_ONCE(s->stopping))
-		queue_delayed_work(s->meta_wq, &s->again, delay);
+	lockdep_assert_held(&s->meta);
+	if (!READ_ONCE(s->stopping) &&
+	    (!delayed_work_pending(&s->again) ||
+	     time_before(jiffies + delay, s->again.timer.expires)))
+		mod_delayed_work(s->meta_wq, &s->again, delay);
 }
 
 /* Is it too early to try again? */
@@ -81,14 +86,31 @@ static void succeeded(struct deltarec_store *s, struct deltarec_stall *stall)
 	spin_unlock_irq(&s->lock);
 }
 
+/*
+ * What found no room or no memory may find it now. It is tried before anybody
+ * is refused for it again: the delay stays, in case that it fails. Lock held.
+ */
+static bool try_again(struct deltarec_store *s)
+{
+	bool stalled = s->merge_stall.error || s->reclaim_stall.error ||
+		       s->back_stall.error;
+
+	if (s->merge_stall.error)
+		s->merge_wanted = true;
+	s->merge_stall.error = 0;
+	s->reclaim_stall.error = 0;
+	s->back_stall.error = 0;
+	return stalled;
+}
+
 void deltarec_hurry(struct deltarec_store *s)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&s->lock, flags);
-	s->merge_stall.until = jiffies;
+	try_again(s);
 	s->merge_stall.delay = 0;
-	s->back_stall.until = jiffies;
+	s->reclaim_stall.delay = 0;
 	s->back_stall.delay = 0;
 	spin_unlock_irqrestore(&s->lock, flags);
 	deltarec_kick_meta(s);
@@ -111,6 +133,7 @@ void deltarec_meta_stop(struct deltarec_store *s)
 void deltarec_committed(struct deltarec_store *s, bool final)
 {
 	struct deltarec_snap *new = deltarec_snap_alloc();
+	bool again;
 
 	lockdep_assert_held(&s->meta);
 	spin_lock_irq(&s->lock);
@@ -119,10 +142,11 @@ void deltarec_committed(struct deltarec_store *s, bool final)
 	synchronize_rcu();
 	deltarec_era_drain(&s->era);
 	dr_store_release(&s->st, final);
-	/* What a merge found missing may be there now. */
 	spin_lock_irq(&s->lock);
-	s->merge_stall.until = jiffies;
+	again = try_again(s);
 	spin_unlock_irq(&s->lock);
+	if (again)
+		deltarec_kick_meta(s);
 	/* Flushes may have waited for room in the ring. */
 	deltarec_journal_kick(s);
 	deltarec_wake_parked(s);
@@ -194,7 +218,18 @@ static int merge_frozen(struct deltarec_store *s)
 		deltarec_committed(s, !r);
 	} while (r);
 	succeeded(s, &s->merge_stall);
+	/* It may have shown more to reclaim; who merges need not be the worker. */
+	if (s->st.reclaim_wanted)
+		deltarec_kick_meta(s);
 	return 1;
+}
+
+/* All that was there when a merge began is merged. */
+static void count_merge(struct deltarec_store *s)
+{
+	spin_lock_irq(&s->lock);
+	s->reclaim_stuck = false;
+	spin_unlock_irq(&s->lock);
 }
 
 int deltarec_merge(struct deltarec_store *s)
@@ -211,6 +246,8 @@ int deltarec_merge(struct deltarec_store *s)
 		return left;
 	freeze(s);
 	r = s->st.frozen ? merge_frozen(s) : commit_epochs(s);
+	if (r >= 0)
+		count_merge(s);
 	return r ? r : left;
 }
 
@@ -232,15 +269,16 @@ void deltarec_replay_update(struct deltarec_store *s)
 }
 
 /* After a step of replay or reclaim. Return: is there more to do? */
-static bool stepped(struct deltarec_store *s, int r)
+static bool stepped(struct deltarec_store *s, struct deltarec_stall *stall,
+		    int r)
 {
 	if (r < 0) {
-		deltarec_step_failed(s, &s->back_stall, r);
+		deltarec_step_failed(s, stall, r);
 		return false;
 	}
 	/* Reclaim may have committed its last step with a 0. */
 	deltarec_committed(s, false);
-	succeeded(s, &s->back_stall);
+	succeeded(s, stall);
 	return r == 1;
 }
 
@@ -263,16 +301,17 @@ static bool merge_for_reclaim(struct deltarec_store *s)
 	return false;
 }
 
-/* While there is other I/O reclaim works for a tenth of the time. */
-static void pace(struct deltarec_store *s, unsigned long began)
+/* While there is other I/O reclaim works a sixteenth of the time. */
+static void pace(struct deltarec_store *s)
 {
-	unsigned long took = max(jiffies - began, 1UL);
+	unsigned long took = max(jiffies - s->reclaim_began, 1UL);
 	unsigned long ios = deltarec_era_entered(&s->era);
 
 	lockdep_assert_held(&s->meta);
 	s->reclaim_after = jiffies;
 	if (ios != s->reclaim_ios)
-		s->reclaim_after += min_t(unsigned long, RECLAIM_REST * took, HZ);
+		s->reclaim_after += min_t(unsigned long, RECLAIM_REST * took,
+						  REST_MAX);
 	s->reclaim_ios = ios;
 }
 
@@ -292,25 +331,57 @@ static bool rests(struct deltarec_store *s)
 	return true;
 }
 
+void deltarec_dropped(struct deltarec_store *s)
+{
+	lockdep_assert_held(&s->lock);
+	s->reclaim_merged = false;
+	s->reclaim_stuck = false;
+}
+
+/*
+ * Without a merge it goes through the epochs that are wholly in the trees (R6):
+ * how else should there be room for the merge? s->epochs held. Return: is there
+ * any? Otherwise it waits for a merge, and nobody for it if that has no room.
+ */
+static bool may_reclaim(struct deltarec_store *s)
+{
+	bool may = dr_reclaim_ready(&s->st), tell;
+
+	spin_lock_irq(&s->lock);
+	if (!may)
+		s->reclaim_merged = false;
+	tell = !may && s->merge_stall.error == -ENOSPC && !s->reclaim_stuck;
+	s->reclaim_stuck |= tell;
+	spin_unlock_irq(&s->lock);
+	if (tell)
+		deltarec_wake_parked(s);
+	return may;
+}
+
+/* Return: is there more to do at once? */
 static bool run_reclaim(struct deltarec_store *s)
 {
-	unsigned long began = jiffies;
+	bool merged;
 	int r;
 
-	if (rests(s) || !merge_for_reclaim(s))
+	if (rests(s))
+		return false;
+	merged = merge_for_reclaim(s);
+	if (s->mode != DELTAREC_RW)
 		return false;
 	down_read(&s->epochs);
-	/* A drop since then: it may be of an epoch that was not merged. */
-	if (!READ_ONCE(s->reclaim_merged)) {
+	if (!may_reclaim(s)) {
 		up_read(&s->epochs);
-		return true;
+		/* What was sealed or dropped since then is to be merged too. */
+		return merged;
 	}
+	s->reclaim_began = jiffies;
 	r = dr_reclaim_step(&s->st);
 	up_read(&s->epochs);
-	pace(s, began);
-	if (!stepped(s, r) && !r)
+	pace(s);
+	if (!stepped(s, &s->reclaim_stall, r) && !r && !s->st.reclaim_wanted)
 		deltarec_event(s);
-	return r == 1;
+	return r >= 0 && s->st.reclaim_wanted;
 }
 
 static bool run_replay(struct deltarec_store *s)
@@ -324,9 +395,10 @@ static bool run_replay(struct deltarec_store *s)
 	down_read(&s->epochs);
 	r = dr_replay_step(&s->st);
 	up_read(&s->epochs);
-	more = stepped(s, r);
+	more = stepped(s, &s->back_stall, r);
 	deltarec_replay_update(s);
-	if (!more && s->mode == DELTAREC_RW)
+	/* The step that ends it has committed, and says that there is more. */
+	if (r >= 0 && !dr_replay_left(rp))
 		deltarec_event(s);
 	return more;
 }
@@ -334,11 +406,24 @@ static bool run_replay(struct deltarec_store *s)
 enum step_result {
 	STEP_DONE,
 	STEP_MORE,
-	STEP_WAITS,		/* a merge has to, and nothing else was done */
+	STEP_WAITS,		/* for its time, and nothing else was done */
 };
+
+/* What makes room goes on when nothing else can. */
+static enum step_result step_reclaim(struct deltarec_store *s)
+{
+	if (!s->st.reclaim_wanted)
+		return STEP_DONE;
+	if (stalled(s, &s->reclaim_stall))
+		/* Without room nobody waits for it. */
+		return s->reclaim_stall.error == -ENOMEM ? STEP_WAITS :
+							   STEP_DONE;
+	return run_reclaim(s) ? STEP_MORE : STEP_DONE;
+}
 
 static enum step_result step(struct deltarec_store *s)
 {
+	enum step_result next = STEP_DONE;
 	bool merge, quiet, waits;
 	int r = 0;
 
@@ -354,14 +439,13 @@ static enum step_result step(struct deltarec_store *s)
 		r = deltarec_merge(s);
 	if (r > 0)
 		return STEP_MORE;
-	if (!quiet && s->mode == DELTAREC_RW && !stalled(s, &s->back_stall)) {
-		/* What makes room goes on when nothing else can. */
-		if (!r && !waits && (run_replay(s) || deltarec_reads_store(s)))
+	if (!quiet && s->mode == DELTAREC_RW) {
+		if (!r && !waits && !stalled(s, &s->back_stall) &&
+		    (run_replay(s) || deltarec_reads_store(s)))
 			return STEP_MORE;
-		if (s->st.reclaim_wanted && run_reclaim(s))
-			return STEP_MORE;
+		next = step_reclaim(s);
 	}
-	return waits ? STEP_WAITS : STEP_DONE;
+	return next == STEP_DONE && waits ? STEP_WAITS : next;
 }
 
 void deltarec_meta_work(struct work_struct *work)

@@ -116,7 +116,9 @@ static u32 lineage_walk(const struct dr_epochs *t, u32 epoch,
 	u32 nr = 0, above = 0, i;
 
 	while (epoch) {
-		i = dr_epochs_from(t, epoch);
+		/* A parent is nearly always the record before. */
+		i = above && t->e[above - 1].id == epoch ?
+			    above - 1 : dr_epochs_from(t, epoch);
 		/* Nothing recorded between this one and the one above? */
 		if (!nr || i + 1 != above) {
 			if (l)

@@ -31,13 +31,13 @@ struct dr_epoch {
 	char label[DR_LABEL_MAX + 1];
 	bool dirty;		/* differs from the tree */
 	bool gone;		/* to be deleted from the tree */
-	u8 pass;		/* DR_PASS_*: of reclaim, under way */
+	u8 pass;		/* DR_PASS_* bits: of reclaim, under way */
 	u8 marks;		/* DR_MARK_*: the administrator's */
 	u32 held;		/* by those who look at it (recipe.h): no drop */
 };
 
-#define DR_PASS_IN	1u	/* its blocks are visited */
-#define DR_PASS_TOUCHED	2u	/* a version of it was deleted on the way */
+#define DR_PASS_VISIT	1u	/* its blocks are visited */
+#define DR_PASS_SERVED	2u	/* when it ends, its flags are served */
 
 struct dr_epochs {
 	struct dr_epoch *e;	/* by id */

@@ -271,8 +271,9 @@ static int feed_all(struct dr_store *st)
 }
 
 /*
- * What epochs that were sealed since the last merge wrote is in the trees from
- * now on, and may be all that a dropped epoch below them was still needed for.
+ * What epochs that were sealed since the last merge wrote, and have perhaps been
+ * dropped since, is in the trees from now on, and may be all that a dropped epoch
+ * below them was still needed for.
  */
 static void visit_below(struct dr_store *st)
 {
@@ -283,7 +284,7 @@ static void visit_below(struct dr_store *st)
 
 	env->lock(env->ctx);
 	for (i = dr_epochs_from(t, st->frozen_since); i < t->nr; i++) {
-		below = t->e[i].state == DR_EPOCH_SEALED ?
+		below = t->e[i].state != DR_EPOCH_HEAD ?
 			dr_epochs_find(t, t->e[i].parent) : NULL;
 		if (below && below->state == DR_EPOCH_DROPPED)
 			dr_store_visit(st, below);

@@ -100,8 +100,9 @@ int dr_replay_count(struct dr_store *st, const struct dr_rule *rule,
 
 /**
  * dr_reclaim_step() - free what no retained epoch needs
- * Everything of the dropped epochs has been merged.
- * Return: 1 committed, call again; 0 nothing left to do; -ENOSPC and -ENOMEM:
+ * Epochs that are not wholly in the trees wait for a merge (R6).
+ * Return: 1 committed, call again; 0 nothing left to do without a merge, and if
+ * st->reclaim_wanted is false nothing at all; -ENOSPC and -ENOMEM:
  * this step was undone, table of epochs included, and the next call does it
  * again (S6); any other error: the store may only be read.
  */
@@ -111,6 +112,13 @@ int dr_reclaim_step(struct dr_store *st);
  * long as they have versions that others need.
  */
 u32 dr_reclaim_pending(const struct dr_store *st);
+/* Within a transaction: has the tree a version of this epoch? May sleep. */
+int dr_epoch_has_versions(struct dr_store *st, u32 epoch);
+/*
+ * Need a step not wait for a merge (R6)? Context: nobody freezes a
+ * memtable, or changes the shape of the table of epochs.
+ */
+bool dr_reclaim_ready(const struct dr_store *st);
 
 struct dr_range {
 	u64 block;

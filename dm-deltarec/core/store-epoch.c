@@ -74,6 +74,8 @@ static void ctl_ready(struct dr_store *st)
 void dr_store_visit(struct dr_store *st, struct dr_epoch *e)
 {
 	e->flags |= DR_EPOCH_VISIT | DR_EPOCH_SPREAD;
+	/* A pass under way may have been past what this is about. */
+	e->pass &= ~DR_PASS_SERVED;
 	e->dirty = true;
 	st->reclaim_wanted = true;
 }

@@ -47,11 +47,22 @@ static void count_written(struct dr_store *st, u32 epoch, u64 n)
 	}
 }
 
+/*
+ * Only of a write that was under way when its epoch was sealed is the epoch older
+ * than the head, and then it has not been dropped.
+ */
+static void note_oldest(struct dr_store *st, u32 epoch)
+{
+	if (!st->active->used || epoch < st->active_oldest)
+		st->active_oldest = epoch;
+}
+
 void dr_store_publish(struct dr_store *st, u64 block, u32 n, u64 slot,
 		      u32 epoch, u8 flags)
 {
 	u32 i;
 
+	note_oldest(st, epoch);
 	/* A freeze hands promises on to the new table, so they are here. */
 	for (i = 0; i < n; i++)
 		dr_mem_add(st->active, block + i, epoch,
@@ -61,15 +72,23 @@ void dr_store_publish(struct dr_store *st, u64 block, u32 n, u64 slot,
 	count_written(st, epoch, n);
 }
 
+bool dr_store_publish_zero(struct dr_store *st, u64 block, u64 len, u32 epoch)
+{
+	note_oldest(st, epoch);
+	if (!dr_mem_add_zero(st->active, block, len, epoch))
+		return false;
+	st->published += dr_mem_zero_cost(len);
+	count_written(st, epoch, len);
+	return true;
+}
+
 int dr_store_zero(struct dr_store *st, u64 block, u64 len)
 {
 	u32 cost = dr_mem_zero_cost(len);
 
 	if (!dr_mem_room(st->active, cost) ||
-	    !dr_mem_add_zero(st->active, block, len, st->head))
+	    !dr_store_publish_zero(st, block, len, st->head))
 		return -EAGAIN;
-	st->published += cost;
-	count_written(st, st->head, len);
 	return 0;
 }
 
@@ -97,6 +116,7 @@ bool dr_store_freeze(struct dr_store *st)
 	st->frozen = old;
 	st->active = new;
 	st->frozen_since = st->active_since;
+	st->frozen_oldest = st->active_oldest;
 	st->active_since = st->head;
 	st->tail_known = false;
 	return true;

@@ -105,6 +105,8 @@ struct dr_store {
 	u32 head_read_first;	/* as in its record; lock */
 	u32 active_since;	/* head when the active table became that */
 	u32 frozen_since;	/* the same of the frozen one */
+	u32 active_oldest;	/* epoch in the active table, if that has any; lock */
+	u32 frozen_oldest;
 
 	enum dr_ctl_state ctl_state;
 	struct dr_disk_ctl ctl;
@@ -125,7 +127,8 @@ struct dr_store {
 	bool broken;		/* a superblock may or may not be durable */
 	bool active_ok;		/* activated */
 	bool reclaim_wanted;	/* an epoch has DR_EPOCH_VISIT */
-	u64 reclaim_block;	/* where the pass under way goes on */
+	bool reclaim_pass;	/* one is under way, and goes on */
+	u64 reclaim_block;	/* here */
 	struct dr_replay *replay;	/* replay.c, or NULL */
 
 	/* Bracket the committing part of a merge; may be NULL. */
@@ -209,7 +212,9 @@ void dr_store_cancel_write(struct dr_store *st, u64 slot, u32 n);
 /* The data has arrived. @epoch: head when the write began. */
 void dr_store_publish(struct dr_store *st, u64 block, u32 n, u64 slot,
 		      u32 epoch, u8 flags);
-/* Publish zeroes. Return: 0 or -EAGAIN. */
+/* Publish zeroes of @epoch. Return: false: the table has no room for them. */
+bool dr_store_publish_zero(struct dr_store *st, u64 block, u64 len, u32 epoch);
+/* The same, of the head. Return: 0, -EAGAIN, or -ENOSPC: what tells of them has none. */
 int dr_store_zero(struct dr_store *st, u64 block, u64 len);
 
 /* Should a merge be started? */

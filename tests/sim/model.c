@@ -205,7 +205,7 @@ static void finish(struct model *m)
 	verify_diff(m, a, b);
 	verify_diff(m, b, a);
 	verify_diff(m, a, m->st->head);
-	if (reclaim_all(m) || release(m))
+	if (release(m) || reclaim_all(m) || release(m))
 		fail(m, "the end, reclaimed");
 	verify_head(m);
 	verify_space(m);

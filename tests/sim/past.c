@@ -396,12 +396,13 @@ void sync_gone(struct model *m)
 	}
 }
 
-static int reclaim_some(struct model *m, u32 n)
+/* @merge: percent: how often all is merged before a step */
+static int reclaim_some(struct model *m, u32 n, u32 merge)
 {
 	int r, more = 1;
 
 	while (more && n--) {
-		r = merge_all(m);
+		r = chance(&m->rng, merge) ? merge_all(m) : 0;
 		if (!r)
 			r = release(m);
 		if (r)
@@ -425,12 +426,15 @@ static int reclaim_some(struct model *m, u32 n)
 
 int reclaim_all(struct model *m)
 {
-	return m->st->replay ? 0 : reclaim_some(m, ~0u);
+	return m->st->replay ? 0 : reclaim_some(m, ~0u, 100);
 }
 
 int op_reclaim(struct model *m)
 {
-	return reclaim_some(m, chance(&m->rng, 50) ? 1 : 1000);
+	static const u32 merge[] = { 0, 20, 100 };
+
+	return reclaim_some(m, chance(&m->rng, 50) ? 1 : 1000,
+			    merge[rnd(&m->rng, ARRAY_SIZE(merge))]);
 }
 
 /* What is held is all that is left; and is it enough? */
@@ -453,7 +457,7 @@ int op_purge(struct model *m)
 	if (!r)
 		r = ctl_pump(m);
 	if (!r)
-		r = reclaim_some(m, ~0u);
+		r = reclaim_some(m, ~0u, 100);
 	if (!r)
 		verify_views(m);
 	return dead(m) ? -EIO : r;

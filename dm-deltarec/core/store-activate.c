@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * store-activate.c - what a crash, or a close, left in the journal comes into the
+ * trees, before anybody reads or writes.
+ */
+#include "recover.h"
+
+/*
+ * Merge what replay has collected so far; nobody reads yet. The tail stays
+ * before the block that is being replayed.
+ */
+static int merge_all(struct dr_store *st)
+{
+	bool known = st->tail_known;
+	int r;
+
+	if (!dr_store_freeze(st))
+		return 0;
+	st->tail_known = known;
+	do {
+		r = dr_merge_step(st);
+		if (r >= 0)
+			dr_store_release(st, false);
+	} while (r == 1);
+	return r;
+}
+
+/*
+ * The superblock may be newer than the record: the head that it knows was sealed
+ * later than what the tables get.
+ */
+static void redo_since(struct dr_store *st, u32 epoch)
+{
+	st->active_since = min(st->active_since, epoch);
+}
+
+static int redo_version(struct dr_store *st, const struct dr_map *m)
+{
+	u64 slot;
+	u32 i;
+	int r;
+
+	if (m->block + m->len > st->nr_map_blocks || m->epoch > st->head ||
+	    !dr_epochs_find(&st->epochs, m->epoch) ||
+	    (m->flags & ~DR_MAP_MERGED) || m->slot == DR_SLOT_ORIGIN)
+		return -EUCLEAN;
+	if (dr_slot_is_data(m->slot) &&
+	    ((m->slot & (st->slot_blocks - 1)) ||
+	     !dr_space_valid(&st->space, m->slot,
+			     (u64)m->len * st->slot_blocks)))
+		return -EUCLEAN;
+	for (i = 0; i < m->len; i++) {
+		slot = dr_slot_plus(m->slot, i, st->slot_blocks);
+		if (!dr_mem_room(st->active, 1)) {
+			r = merge_all(st);
+			if (r)
+				return r;
+		}
+		if (dr_slot_is_data(slot))
+			dr_space_set_busy(&st->space, slot, st->slot_blocks);
+		redo_since(st, m->epoch);
+		st->active->reserved++;
+		dr_store_publish(st, m->block + i, 1, slot, m->epoch, m->flags);
+	}
+	return 0;
+}
+
+static int redo_range(struct dr_store *st, const struct dr_disk_range *d)
+{
+	u64 block = le64_to_cpu(d->block), len = le64_to_cpu(d->len);
+	u32 epoch = le32_to_cpu(d->epoch);
+	int r;
+
+	if (block >= st->nr_map_blocks || len > st->nr_map_blocks - block ||
+	    !len || epoch > st->head || !dr_epochs_find(&st->epochs, epoch))
+		return -EUCLEAN;
+	if (!dr_mem_room(st->active, dr_mem_zero_cost(len)) ||
+	    st->active->nr_ranges == st->active->max_ranges) {
+		r = merge_all(st);
+		if (r)
+			return r;
+	}
+	redo_since(st, epoch);
+	return dr_store_publish_zero(st, block, len, epoch) ? 0 : -EUCLEAN;
+}
+
+static int redo_block(struct dr_store *st, const struct dr_disk_journal *d)
+{
+	const struct dr_disk_map *rec = (const struct dr_disk_map *)d->data;
+	const struct dr_disk_range *range = (const void *)d->data;
+	u32 i, nr = le16_to_cpu(d->nr);
+	struct dr_map m;
+	int r = 0;
+
+	switch (le16_to_cpu(d->kind)) {
+	case DR_JOURNAL_CTL:
+		if (st->head - st->active_since >= DR_SPAN_MAX)
+			r = merge_all(st);
+		return r ? r : dr_store_redo(st, (const void *)d->data);
+	case DR_JOURNAL_RANGE:
+		for (i = 0; !r && i < nr; i++)
+			r = redo_range(st, range + i);
+		return r;
+	}
+	for (i = 0; !r && i < nr; i++) {
+		dr_map_decode(&m, rec + i);
+		r = redo_version(st, &m);
+	}
+	return r;
+}
+
+/* First pass: everything the journal names is busy before anything is taken */
+static int mark_journal(struct dr_store *st, struct dr_disk_journal *buf)
+{
+	struct dr_journal j = st->journal;
+	struct dr_map m;
+	u32 i;
+	int r;
+
+	while ((r = dr_journal_read(&j, &st->env, st->uuid, buf)) == 1) {
+		if (le16_to_cpu(buf->kind) != DR_JOURNAL_MAP)
+			continue;
+		for (i = 0; i < le16_to_cpu(buf->nr); i++) {
+			dr_map_decode(&m, (struct dr_disk_map *)buf->data + i);
+			if (dr_slot_is_data(m.slot) &&
+			    dr_space_valid(&st->space, m.slot,
+					   (u64)m.len * st->slot_blocks))
+				dr_space_set_busy(&st->space, m.slot,
+						  (u64)m.len * st->slot_blocks);
+		}
+	}
+	return r;
+}
+
+static int replay_journal(struct dr_store *st)
+{
+	const struct dr_env *env = &st->env;
+	struct dr_disk_journal *buf = env->alloc(env->ctx, DR_BLOCK_SIZE);
+	u64 at = 0;
+	u32 crc;
+	int r;
+
+	if (!buf)
+		return -ENOMEM;
+	r = mark_journal(st, buf);
+	while (!r) {
+		at = st->journal.seq;
+		crc = st->journal.prev_crc;
+		r = dr_journal_read(&st->journal, env, st->uuid, buf);
+		if (r != 1)
+			break;
+		/* A merge on the way leaves this block to be read again. */
+		st->tail_known = true;
+		st->tail_seq = at;
+		st->tail_prev_crc = crc;
+		r = redo_block(st, buf);
+		if (r == -EUCLEAN)
+			env->report(env->ctx, "journal block",
+				    dr_journal_place(&st->journal, at),
+				    "impossible record");
+	}
+	env->free(env->ctx, buf);
+	return r;
+}
+
+/*
+ * A device that was so full that its journal finds no room is enlarged while
+ * it is closed: what it has grown by is of use at once. The superblock of each
+ * commit names it, and a journal that was written before it does not.
+ */
+static int grow_first(struct dr_store *st)
+{
+	u64 nr = dr_space_usable(st->device_blocks);
+	struct dr_space old;
+	int r;
+
+	if (nr <= st->space.nr_blocks)
+		return 0;
+	r = dr_space_grow(&st->space, &st->env, nr, &old);
+	if (!r)
+		dr_space_exit(&old, &st->env);
+	return r;
+}
+
+int dr_store_activate(struct dr_store *st)
+{
+	u32 i;
+	int r;
+
+	r = grow_first(st);
+	if (r)
+		return r;
+	st->txn.hold = true;
+	r = replay_journal(st);
+	if (!r)
+		r = merge_all(st);
+	st->txn.hold = false;
+	if (r)
+		return r;
+	/* A replay that was under way is void; its versions are reclaimed. */
+	for (i = 0; i < st->epochs.nr; i++) {
+		struct dr_epoch *e = st->epochs.e + i;
+
+		if (e->state == DR_EPOCH_BUILDING) {
+			e->state = DR_EPOCH_DROPPED;
+			dr_store_visit(st, e);
+		}
+		st->next_epoch = max(st->next_epoch, e->id + 1);
+	}
+	st->journal.session++;
+	st->journal.prev_crc = 0;
+	st->tail_known = false;
+	dr_store_begin(st);
+	r = dr_store_commit(st, true);
+	if (r)
+		return r;
+	dr_store_release(st, true);
+	dr_store_free_old(st);
+	st->active_ok = true;
+	return 0;
+}
