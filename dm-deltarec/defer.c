@@ -176,16 +176,16 @@ static bool publish_zeroes(struct deltarec_io *io, u64 block, u64 nr)
 	blk_status_t status = BLK_STS_OK;
 	struct deltarec_io *other;
 	bool half, wait = true;
+	int r;
 
 	spin_lock_irq(&s->lock);
 	other = deltarec_pending_find(s, block, nr);
 	if (other) {
 		deltarec_park(io, &other->waiters);
-	} else if (dr_store_zero(&s->st, block, nr)) {
-		wait = deltarec_wait_for_room(s, io, -EAGAIN, &status);
 	} else {
-		wait = false;
-		if (io->bio->bi_opf & REQ_FUA)
+		r = dr_store_zero(&s->st, block, nr);
+		wait = r && deltarec_wait_for_room(s, io, r, &status);
+		if (!r && io->bio->bi_opf & REQ_FUA)
 			io->flags |= DELTAREC_IO_RECORD;
 	}
 	half = dr_store_half_full(&s->st);

@@ -90,7 +90,7 @@ void deltarec_pending_end(struct deltarec_io *io, blk_status_t status)
 	struct deltarec_io *waiter, *next;
 	unsigned long flags;
 	LIST_HEAD(waiters);
-	bool half;
+	bool merge;
 
 	spin_lock_irqsave(&s->lock, flags);
 	hlist_del(&io->hash);
@@ -101,12 +101,13 @@ void deltarec_pending_end(struct deltarec_io *io, blk_status_t status)
 		dr_store_publish(&s->st, io->block, io->nr, io->slot,
 				 io->epoch, io->map_flags);
 	list_splice(&io->waiters, &waiters);
-	half = dr_store_half_full(&s->st);
+	/* Who found nothing to merge yet waits for this one. */
+	merge = dr_store_half_full(&s->st) || s->merge_wanted;
 	spin_unlock_irqrestore(&s->lock, flags);
 
 	list_for_each_entry_safe(waiter, next, &waiters, list)
 		deltarec_defer(waiter);
-	if (half)
+	if (merge)
 		deltarec_kick_meta(s);
 }
 

@@ -64,7 +64,9 @@ static void merge_start(struct dr_store *st)
 	u32 i;
 
 	g->under_way = true;
+	g->nodes = st->space.nodes;
 	g->nr_sorted = dr_mem_sort(m);
+	g->nr_taken = m->used;
 	g->next = 0;
 	g->pos = 0;
 	g->nr_cuts = 0;
@@ -271,6 +273,31 @@ static int feed_all(struct dr_store *st)
 }
 
 /*
+ * How many nodes a table takes depends on what lies below its blocks: a write
+ * into a run of many versions cuts all of them. What the last ones took is what
+ * is expected of the next (S12).
+ */
+static void expect_growth(struct dr_store *st)
+{
+	const struct dr_env *env = &st->env;
+	u64 nodes = st->space.nodes, growth;
+	struct dr_merge *g = &st->merge;
+	u32 max = st->active->max;
+
+	g->merged += g->nr_taken;
+	g->grown += nodes > g->nodes ? nodes - g->nodes : 0;
+	/* A few entries alone tell little, but more than none. */
+	if (g->merged < max / (st->growth ? 8 : 64))
+		return;
+	growth = div64_u64(g->grown * max, g->merged);
+	env->lock(env->ctx);
+	st->growth = max_t(u64, max(growth, st->growth / 2), 1);
+	env->unlock(env->ctx);
+	g->merged = 0;
+	g->grown = 0;
+}
+
+/*
  * What epochs that were sealed since the last merge wrote, and have perhaps been
  * dropped since, is in the trees from now on, and may be all that a dropped epoch
  * below them was still needed for.
@@ -323,8 +350,10 @@ static int merge_some(struct dr_store *st)
 		g->pos = pos;
 		return r;
 	}
-	if (!more)
+	if (!more) {
 		g->under_way = false;
+		expect_growth(st);
+	}
 	return more;
 }
 

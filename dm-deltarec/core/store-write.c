@@ -7,17 +7,63 @@
  */
 #include "store.h"
 
+/*
+ * A write cuts a run of many versions in two: what is written of them again, twice
+ * in the map and twice in the index, fills a node for each so many of them.
+ */
+#define VERSIONS_A_NODE	64u
+#define VERSIONS_LOW	4u	/* as if a run had so many, beside its epochs */
+#define VERSIONS_TALL	128u	/* more are expected only where they were met */
+
+/*
+ * Nodes that a full table is expected to take: what the last ones took, and if
+ * these were cheap, as if each write cut a run that has a version of each epoch.
+ * How tall runs are is not known after opening, later it is.
+ */
+static u64 expected_growth(const struct dr_store *st)
+{
+	u32 tall = st->growth ? min(st->epochs.nr, VERSIONS_TALL) :
+				st->epochs.nr;
+	u64 max = st->active->max;
+
+	return max(st->growth,
+		   max * (VERSIONS_LOW + tall) / VERSIONS_A_NODE + 1);
+}
+
+/*
+ * How many more entries can be merged, if each takes twice the nodes that are
+ * expected (S12)? When that is little, what is in memory is to be merged first;
+ * an empty table takes entries anyway.
+ */
+static u64 mergeable(const struct dr_store *st)
+{
+	const struct dr_memtable *m = st->active, *f = st->frozen;
+	u64 entries = (u64)m->used + m->reserved + (f ? f->used : 0), fit;
+	u64 free = st->space.free, spare = dr_space_spare(&st->space);
+
+	if (!(m->used || m->reserved || f))
+		return ~0ULL;
+	fit = free > spare ? div64_u64((free - spare) * m->max,
+				       2 * expected_growth(st)) : 0;
+	return fit > entries ? fit - entries : 0;
+}
+
 int dr_store_begin_write(struct dr_store *st, u32 *n, u64 *slot)
 {
-	u32 got, want = *n;
+	u64 fit = mergeable(st);
+	u32 got, want;
 
+	want = min_t(u64, *n, fit);
 	if (!dr_mem_room(st->active, want)) {
 		want = st->active->max - st->active->used -
 		       st->active->reserved;
 		if (!want)
 			return -EAGAIN;
 	}
-	*slot = dr_space_take_data(&st->space, want, &got);
+	/* Where a merge alone does not help, nobody is to wait for one. */
+	if (!want && st->space.free >= st->space.reserve + st->slot_blocks)
+		return -EAGAIN;
+	*slot = dr_space_take_data(&st->space, max(want, 1u), &got);
 	if (!*slot)
 		return -ENOSPC;
 	st->active->reserved += got;
@@ -86,6 +132,10 @@ int dr_store_zero(struct dr_store *st, u64 block, u64 len)
 {
 	u32 cost = dr_mem_zero_cost(len);
 
+	if (st->space.free < st->space.reserve / 2)
+		return -ENOSPC;
+	if (mergeable(st) < cost)
+		return -EAGAIN;
 	if (!dr_mem_room(st->active, cost) ||
 	    !dr_store_publish_zero(st, block, len, st->head))
 		return -EAGAIN;
@@ -96,7 +146,8 @@ bool dr_store_half_full(const struct dr_store *st)
 {
 	const struct dr_memtable *m = st->active;
 
-	return m->used + m->reserved >= m->max / 4 * 3 ||
+	/* What is only promised cannot be merged. */
+	return (m->used && m->used + m->reserved >= m->max / 4 * 3) ||
 	       m->nr_ranges * 4 >= m->max_ranges * 3 ||
 	       (m->used && st->head - st->active_since >= DR_SPAN_MAX / 2) ||
 	       dr_journal_used(&st->journal) >= st->journal.blocks / 2;

@@ -62,6 +62,7 @@ struct dr_merge {
 	struct dr_plan plan;
 	bool under_way;
 	u32 nr_sorted;
+	u32 nr_taken;		/* entries of the table, ranges too */
 	u32 next;		/* position in the sorted order */
 	u64 pos;		/* blocks before this one are merged */
 	struct dr_ver *ver[2];	/* the run being collected, and the next one */
@@ -69,6 +70,9 @@ struct dr_merge {
 	u32 nr[2];
 	u64 cut[2 * DR_MEM_RANGES];	/* where ranges begin and end, sorted */
 	u32 nr_cuts;
+	u64 nodes;		/* of the trees before it */
+	u64 merged;		/* entries lately, and */
+	u64 grown;		/* nodes that the trees have grown by for them */
 };
 
 struct dr_store {
@@ -120,6 +124,8 @@ struct dr_store {
 	u32 tail_prev_crc;	/* after this one */
 
 	struct dr_merge merge;
+	/* Nodes that a full table takes, lately; 0: not known (lock) */
+	u64 growth;
 	struct dr_root new_map;	/* under construction */
 	struct dr_root new_index;
 	struct dr_root new_etree;

@@ -399,52 +399,6 @@ static void growing_frees_nothing_that_the_journal_names(void **state)
 	mem_store_exit(&s);
 }
 
-/*
- * Discards take no slots, so a device can be filled with what tells of them,
- * until its last block. It is full then, and can be opened when it is larger.
- */
-static void a_device_without_a_free_block(void **state)
-{
-	u32 i, e = 0;
-	u64 slot;
-	int r;
-
-	small_store();
-	slot = mem_write(&s, 2999, 1);
-	mem_checkpoint(&s, "");
-	mem_flush(&s);
-	mem_merge(&s);
-	for (r = 0; !r; e++) {
-		for (i = 0; i < 400; i++)
-			mem_zero(&s, 3 * i + e % 2, 1);
-		mem_flush(&s);
-		assert_int_equal(dr_store_prepare(&s.st), 0);
-		assert_true(dr_store_freeze(&s.st));
-		do {
-			r = dr_merge_step(&s.st);
-			if (r >= 0)
-				dr_store_release(&s.st, !r);
-		} while (r == 1);
-		if (!r)
-			mem_checkpoint(&s, "");
-		assert_true(e < 2000);
-	}
-	assert_int_equal(r, -ENOSPC);
-	assert_true(mem_slot(&s, s.st.head, 2999) == slot);
-	assert_true(mem_slot(&s, s.st.head, 3 + (e - 1) % 2) == DR_SLOT_ZERO);
-	i = s.st.head;
-	mem_store_stop(&s);
-	larger();
-	mem_forget(&s.m);
-	assert_int_equal(mem_store_start(&s), 0);
-	assert_int_equal(s.st.head, i);
-	assert_true(s.st.space.nr_blocks == LARGE);
-	assert_true(mem_slot(&s, i, 2999) == slot);
-	assert_true(mem_slot(&s, i, 3 + (e - 1) % 2) == DR_SLOT_ZERO);
-	assert_int_equal(mem_store_errors(&s), 0);
-	mem_store_exit(&s);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -454,7 +408,6 @@ int main(void)
 		TEST(a_replay_leaves_nothing_out),
 		TEST(growing_without_memory_comes_later),
 		TEST(growing_frees_nothing_that_the_journal_names),
-		TEST(a_device_without_a_free_block),
 	};
 
 	return mem_tests("noroom", tests);

@@ -80,8 +80,8 @@ static void a_full_table_makes_writers_wait(void **state)
 
 static void a_full_device_says_so_and_keeps_its_reserve(void **state)
 {
+	u64 slot, block = 0;
 	u32 n;
-	u64 slot;
 	int r = 0;
 
 	mem_store_init(&s, 1, 100000, 2048);
@@ -89,8 +89,8 @@ static void a_full_device_says_so_and_keeps_its_reserve(void **state)
 		n = 100;
 		r = dr_store_begin_write(&s.st, &n, &slot);
 		if (!r)
-			dr_store_publish(&s.st, s.st.active->used, n, slot, 1,
-					 0);
+			dr_store_publish(&s.st, block, n, slot, 1, 0);
+		block += r ? 0 : n;
 		if (r == -EAGAIN) {
 			mem_flush(&s);
 			mem_merge(&s);
