@@ -6,6 +6,15 @@
 
 #define WORDS (DR_REGION_BLOCKS / 64)
 
+/*
+ * What a search may look at, with a lock held: for a hole that leaves whole words
+ * to others, and for a run; and from how many blocks on a write wants a run.
+ */
+#define HOLE_WORDS	64
+#define RUN_LOOK	65536u
+#define HOLE_COST	64u	/* blocks that are passed in the time of a hole */
+#define RUN_BLOCKS	16u
+
 u64 dr_space_usable(u64 nr)
 {
 	u64 tail;
@@ -182,21 +191,108 @@ static u32 find_slot(const u64 *busy, u32 bit, u32 n)
 	return DR_REGION_BLOCKS;
 }
 
-u64 dr_space_take_data(struct dr_space *sp, u32 want, u32 *got)
+/* First bit at or after @bit that is @set; @end: none before that */
+static u32 next_bit(const u64 *busy, u32 bit, u32 end, bool set)
+{
+	u64 w;
+
+	while (bit < end) {
+		w = set ? busy[bit / 64] : ~busy[bit / 64];
+		w >>= bit % 64;
+		if (w)
+			return min(bit + lowest_bit(w), end);
+		bit = (bit / 64 + 1) * 64;
+	}
+	return end;
+}
+
+/*
+ * A hole for few slots: the next word of the bitmap that is partly used, so
+ * that whole ones are left to large writes; where none is near, the next one.
+ */
+static u32 find_hole(const u64 *busy, u32 bit, u32 n)
+{
+	u32 first = find_slot(busy, bit, n), w, i;
+
+	if (n >= 64 || first == DR_REGION_BLOCKS || busy[first / 64])
+		return first;
+	for (i = 0, w = first / 64 + 1; i < HOLE_WORDS && w < WORDS; i++, w++) {
+		if (!busy[w] || !~busy[w])
+			continue;
+		bit = find_slot(busy, w * 64, n);
+		if (bit == DR_REGION_BLOCKS)
+			break;
+		if (busy[bit / 64])
+			return bit;
+		w = bit / 64;
+	}
+	return first;
+}
+
+/*
+ * A run for @want slots of @n blocks: the first that holds them all, or the
+ * longest one there is within what may be looked at, which is taken from @look.
+ * @got: how many slots it has, larger than that of a run found before, or as it
+ * was. Return: where it is.
+ */
+static u32 find_run(const u64 *busy, u32 bit, u32 n, u32 want, u32 *got,
+		    u32 *look)
+{
+	u32 best = DR_REGION_BLOCKS, from = bit, holes = 0, end, slots;
+
+	while (bit < DR_REGION_BLOCKS && *got < want &&
+	       bit - from + holes * HOLE_COST < *look) {
+		holes++;
+		bit = next_bit(busy, bit, DR_REGION_BLOCKS, false);
+		bit = min((bit + n - 1) & ~(n - 1), DR_REGION_BLOCKS);
+		end = next_bit(busy, bit, min(bit + want * n, DR_REGION_BLOCKS),
+			       true);
+		slots = (end - bit) / n;
+		if (slots > *got) {
+			*got = slots;
+			best = bit;
+		}
+		bit = max(end, bit + 1);
+	}
+	*look -= min(*look, bit - from + holes * HOLE_COST);
+	return best;
+}
+
+/* The best run within RUN_LOOK blocks from the cursor. Return: 0: there is none */
+static u64 take_run(struct dr_space *sp, u32 want, u32 *got)
+{
+	u32 n = sp->slot_blocks, look = RUN_LOOK, bit, at, region, i;
+	u64 first = 0;
+
+	*got = 0;
+	region = region_of(sp->run_cursor, &bit);
+	for (i = 0; i <= sp->nr_regions && look && *got < want; i++) {
+		/* Those with too little are passed at a glance. */
+		if (sp->nr_free[region] > (u64)*got * n) {
+			at = find_run(sp->busy + (size_t)region * WORDS, bit, n,
+				      want, got, &look);
+			if (at < DR_REGION_BLOCKS)
+				first = (u64)region * DR_REGION_BLOCKS + at;
+		}
+		bit = 0;
+		if (++region == sp->nr_regions)
+			region = 0;
+	}
+	return first;
+}
+
+/* The next hole for a slot, and how many lie there, @want at most */
+static u64 take_hole(struct dr_space *sp, u32 want, u32 *got)
 {
 	u32 n = sp->slot_blocks, bit, region, i;
 	const u64 *busy;
-	u64 first;
 
-	if (sp->free < sp->reserve + n)
-		return 0;
-	want = min_t(u64, want, div_u64(sp->free - sp->reserve, n));
 	region = region_of(sp->data_cursor, &bit);
 	/* Once round, and the first region's beginning again at the end */
 	for (i = 0; i <= sp->nr_regions; i++) {
 		busy = sp->busy + (size_t)region * WORDS;
 		if (sp->nr_free[region] >= n) {
-			bit = find_slot(busy, bit, n);
+			bit = find_hole(busy, bit, n);
 			if (bit < DR_REGION_BLOCKS)
 				break;
 		}
@@ -206,16 +302,38 @@ u64 dr_space_take_data(struct dr_space *sp, u32 want, u32 *got)
 	}
 	if (i > sp->nr_regions)
 		return 0;
-	first = (u64)region * DR_REGION_BLOCKS + bit;
 	for (i = 1; i < want; i++)
 		if (bit + (i + 1) * n > DR_REGION_BLOCKS ||
 		    !slot_free(busy, bit + i * n, n))
 			break;
 	*got = i;
-	dr_space_set_busy(sp, first, (u64)i * n);
-	sp->data_cursor = first + (u64)i * n;
-	if (sp->data_cursor >= sp->nr_blocks)
-		sp->data_cursor = 0;
+	return (u64)region * DR_REGION_BLOCKS + bit;
+}
+
+u64 dr_space_take_data(struct dr_space *sp, u32 want, u32 *got)
+{
+	u32 n = sp->slot_blocks;
+	u64 first = 0, *cursor = &sp->data_cursor;
+
+	if (sp->free < sp->reserve + n)
+		return 0;
+	/* No run is longer than a region. */
+	want = min(want, DR_REGION_BLOCKS / n);
+	want = min_t(u64, want, div_u64(sp->free - sp->reserve, n));
+	if (want > 1 && want * n >= RUN_BLOCKS) {
+		cursor = &sp->run_cursor;
+		first = take_run(sp, want, got);
+	}
+	if (!first) {
+		cursor = &sp->data_cursor;
+		first = take_hole(sp, want, got);
+	}
+	if (!first)
+		return 0;
+	dr_space_set_busy(sp, first, (u64)*got * n);
+	*cursor = first + (u64)*got * n;
+	if (*cursor >= sp->nr_blocks)
+		*cursor = 0;
 	return first;
 }
 

@@ -13,8 +13,9 @@
  *
  * So disk is a subset of busy, and a block given up leaves disk at once and
  * busy later (dr_txn_release()). Data slots are handed out upwards from a
- * cursor, so that random writes become a sequential stream; nodes come from
- * the other end, so that the two do not cut each other into pieces.
+ * cursor, so that random writes become a sequential stream; large writes have
+ * a cursor of their own, which passes what is too short for them (S13); nodes
+ * come from the other end, so that they do not cut data into pieces.
  */
 #ifndef DR_SPACE_H
 #define DR_SPACE_H
@@ -39,6 +40,7 @@ struct dr_space {
 	u64 pending;		/* given up, not free yet */
 	u64 nodes;		/* blocks used by trees */
 	u64 data_cursor;
+	u64 run_cursor;		/* where large writes go on */
 	u64 node_cursor;
 };
 
@@ -80,7 +82,7 @@ void dr_space_undo_grow(struct dr_space *sp, const struct dr_env *env,
 			struct dr_space *old);
 
 /**
- * dr_space_take_data() - take slots for data
+ * dr_space_take_data() - take slots for data (S13)
  * @want: how many at most
  * @got: how many consecutive ones were taken
  * Context: env->lock held.

@@ -195,20 +195,64 @@ static void freed_space_behind_the_cursor_is_found_again(void **state)
 	fix_exit(&f);
 }
 
-static void a_run_of_slots_ends_at_a_hole_and_at_the_region(void **state)
+static void few_slots_end_at_a_hole_and_at_the_region(void **state)
 {
 	struct fix f;
 	u32 got;
 
 	fix_init(&f, 2 * REGION, 1);
 	dr_space_set_busy(&f.sp, 80, 1);
-	assert_true(dr_space_take_data(&f.sp, 100, &got) == 72);
+	assert_true(dr_space_take_data(&f.sp, 15, &got) == 72);
 	assert_int_equal(got, 8);
 	f.sp.data_cursor = REGION - 5;
-	assert_true(dr_space_take_data(&f.sp, 100, &got) == REGION - 5);
+	assert_true(dr_space_take_data(&f.sp, 15, &got) == REGION - 5);
 	assert_int_equal(got, 5);
-	assert_true(dr_space_take_data(&f.sp, 100, &got) == REGION);
+	assert_true(dr_space_take_data(&f.sp, 15, &got) == REGION);
 	assert_int_equal(got, 2);	/* then the bitmap's places */
+	fix_exit(&f);
+}
+
+/* S13 */
+static void many_slots_pass_holes_and_find_the_longest_run(void **state)
+{
+	struct fix f;
+	u32 got, b;
+
+	fix_init(&f, 2 * REGION, 1);
+	dr_space_set_busy(&f.sp, 80, 1);
+	dr_space_set_busy(&f.sp, 200, 1);
+	assert_true(dr_space_take_data(&f.sp, 100, &got) == 81);
+	assert_int_equal(got, 100);
+	/* Up to the region's end, which no run crosses */
+	f.sp.run_cursor = REGION - 100;
+	assert_true(dr_space_take_data(&f.sp, 100, &got) == REGION - 100);
+	assert_int_equal(got, 100);
+	/* Where none is long enough: the longest that is near */
+	for (b = 72; b < 2 * REGION; b += 32)
+		dr_space_set_busy(&f.sp, b, 12);
+	dr_space_clear_busy(&f.sp, 3208, 12);
+	f.sp.run_cursor = 2000;
+	assert_true(dr_space_take_data(&f.sp, 100, &got) == 3188);
+	assert_int_equal(got, 52);
+	fix_exit(&f);
+}
+
+/* S13 */
+static void few_slots_leave_runs_alone_where_holes_are_near(void **state)
+{
+	struct fix f;
+	u32 got;
+
+	fix_init(&f, 2 * REGION, 1);
+	dr_space_set_busy(&f.sp, 72, 56);
+	dr_space_set_busy(&f.sp, 640, 10);
+	assert_true(dr_space_take_data(&f.sp, 1, &got) == 650);
+	assert_int_equal(got, 1);
+	assert_true(dr_space_take_data(&f.sp, 100, &got) == 128);
+	/* To the end of what was begun, then where the run has ended */
+	assert_true(dr_space_take_data(&f.sp, 15, &got) == 651);
+	f.sp.data_cursor = 704;
+	assert_true(dr_space_take_data(&f.sp, 1, &got) == 704);
 	fix_exit(&f);
 }
 
@@ -477,7 +521,9 @@ int main(void)
 		TEST(data_leaves_the_reserve_to_nodes),
 		TEST(data_grows_upwards_and_nodes_downwards),
 		TEST(freed_space_behind_the_cursor_is_found_again),
-		TEST(a_run_of_slots_ends_at_a_hole_and_at_the_region),
+		TEST(few_slots_end_at_a_hole_and_at_the_region),
+		TEST(many_slots_pass_holes_and_find_the_longest_run),
+		TEST(few_slots_leave_runs_alone_where_holes_are_near),
 		TEST(marking_twice_counts_once_across_a_border),
 		TEST(beyond_the_end_of_a_partial_region_nothing_is_free),
 		TEST(pages_come_back_as_they_were_written),
