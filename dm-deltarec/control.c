@@ -151,6 +151,82 @@ s64 deltarec_rollback(struct deltarec_store *s, u32 epoch)
 	return r < 0 ? r : head;
 }
 
+/* --- by a commit -------------------------------------------------------------- */
+
+/* Errors with which a commit was not even tried */
+static bool refused(int error)
+{
+	switch (error) {
+	case -EADDRINUSE:
+	case -EALREADY:
+	case -EBUSY:
+	case -EEXIST:
+	case -EINVAL:
+	case -ENOENT:
+	case -ENXIO:
+	case -EOPNOTSUPP:
+	case -EPERM:
+	case -ESTALE:
+	case -ETXTBSY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* meta held */
+static int commit(struct deltarec_store *s,
+		  int (*change)(struct dr_store *st, const void *arg),
+		  const void *arg, bool drops)
+{
+	int r;
+
+	lockdep_assert_held(&s->meta);
+	if (s->mode != DELTAREC_RW)
+		return -EROFS;
+	down_read(&s->epochs);
+	r = change(&s->st, arg);
+	up_read(&s->epochs);
+	/*
+	 * Before reclaim can get meta, or somebody looks whether to wait for it:
+	 * what these epochs have in memory must be in the trees when it looks.
+	 */
+	if (!r && drops) {
+		spin_lock_irq(&s->lock);
+		deltarec_dropped(s);
+		spin_unlock_irq(&s->lock);
+	}
+	if (!r)
+		deltarec_committed(s, false);
+	else if (r < 0 && !refused(r))
+		deltarec_step_failed(s, NULL, r);
+	return r;
+}
+
+int deltarec_change(struct deltarec_store *s,
+		    int (*change)(struct dr_store *st, const void *arg),
+		    const void *arg)
+{
+	int r;
+
+	if (mutex_lock_killable(&s->meta))
+		return -EINTR;
+	r = commit(s, change, arg, false);
+	mutex_unlock(&s->meta);
+	if (!r)
+		deltarec_event(s);
+	return r;
+}
+
+int deltarec_commit_drops(struct deltarec_store *s,
+			  int (*drop)(struct dr_store *st, const void *arg),
+			  const void *arg)
+{
+	return commit(s, drop, arg, true);
+}
+
+/* --- drops -------------------------------------------------------------------- */
+
 static int try_drop(struct deltarec_store *s, u32 epoch)
 {
 	int r;
@@ -177,6 +253,22 @@ static int try_drop(struct deltarec_store *s, u32 epoch)
 	return r;
 }
 
+static int drop_now(struct dr_store *st, const void *arg)
+{
+	return dr_drop_now(st, *(const u32 *)arg);
+}
+
+/* By a commit: the record wants a merge first, which has no room. */
+static int drop_without_record(struct deltarec_store *s, u32 epoch)
+{
+	int r;
+
+	mutex_lock(&s->meta);
+	r = deltarec_commit_drops(s, drop_now, &epoch);
+	mutex_unlock(&s->meta);
+	return r;
+}
+
 s64 deltarec_drop(struct deltarec_store *s, u32 epoch)
 {
 	int r, m = 0;
@@ -186,8 +278,10 @@ s64 deltarec_drop(struct deltarec_store *s, u32 epoch)
 		if (r == -EAGAIN)
 			m = merge_now(s);
 	} while (r == -EAGAIN && m >= 0);
-	if (m < 0 || r)
-		return m < 0 ? m : r;
+	if (r == -EAGAIN)
+		r = m == -ENOSPC ? drop_without_record(s, epoch) : m;
+	if (r)
+		return r;
 	deltarec_hurry(s);
 	return epoch;
 }

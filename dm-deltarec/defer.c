@@ -185,6 +185,8 @@ static bool publish_zeroes(struct deltarec_io *io, u64 block, u64 nr)
 	} else {
 		r = dr_store_zero(&s->st, block, nr);
 		wait = r && deltarec_wait_for_room(s, io, r, &status);
+		if (!r)
+			io->flags &= ~DELTAREC_IO_SHORT;
 		if (!r && io->bio->bi_opf & REQ_FUA)
 			io->flags |= DELTAREC_IO_RECORD;
 	}

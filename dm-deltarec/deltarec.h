@@ -11,6 +11,7 @@
  *                 several extents
  *   merge-io.c    a write of part of a block: copies what is around it
  *   pending.c     first writes under way, who waits for them, their end
+ *   full.c        space that runs short: what is told, and who waits for what
  *   journal-io.c  FLUSH and FUA: group commit of what is not yet recorded
  *   worker.c      merges, reclaim, replay in the background
  *   reads.c       what was read, when that is wanted
@@ -53,6 +54,7 @@
 #include <linux/workqueue.h>
 
 #include "compat/compat.h"
+#include "core/gauge.h"
 #include "core/recipe.h"
 #include "core/recover.h"
 #include "core/retain.h"
@@ -71,11 +73,18 @@ enum deltarec_mode {		/* only ever rises */
 	DELTAREC_FAIL,		/* no I/O at all */
 };
 
+enum deltarec_when_full {	/* what happens to a write that finds no room */
+	DELTAREC_FULL_ERROR,
+	DELTAREC_FULL_QUEUE,
+	DELTAREC_FULL_RECLAIM,	/* drop epochs for it, then as ERROR */
+};
+
 struct deltarec_features {
 	unsigned int cache_mb;
 	bool cache_given;
-	bool queue_if_full;
+	enum deltarec_when_full when_full;
 	bool full_given;	/* the policy was named in the table */
+	unsigned int queue_seconds;	/* 0: for ever */
 	bool discard_passdown;
 	bool track_reads;
 };
@@ -86,6 +95,12 @@ struct deltarec_snap {
 	struct rcu_head rcu;
 };
 
+/* For room that nothing under way makes, in jiffies */
+struct deltarec_wait {
+	unsigned long since;		/* 0: not now */
+	unsigned long before;		/* so long, earlier */
+};
+
 struct deltarec_journal {
 	struct list_head next;	/* flushes that wait for the next round */
 	struct list_head now;	/* those that this round serves */
@@ -93,6 +108,7 @@ struct deltarec_journal {
 	bool busy;		/* somebody works on it */
 	bool round;
 	bool wrote;		/* this round has flushed the device */
+	struct deltarec_wait wait;
 	void *buf;		/* DELTAREC_GROUP blocks */
 	struct bio bio;
 	struct bio_vec vec;
@@ -134,7 +150,7 @@ struct deltarec_stall {
 
 struct deltarec_policy {
 	struct mutex mutex;	/* who starts or stops the tick */
-	struct dr_policy p;	/* changes only while the tick is off */
+	struct dr_policy p;	/* changes with meta held, and the tick off */
 	struct delayed_work tick;
 	time64_t sealed;	/* of the clock that never jumps: head opened */
 	unsigned long dropped;	/* jiffies: of the last look */
@@ -170,8 +186,7 @@ struct deltarec_store {
 	/* Bios; lock */
 	struct hlist_head pending[1u << DELTAREC_PENDING_BITS];
 	struct list_head parked;		/* wait for space, merge, drain */
-	bool full;				/* ENOSPC was met */
-	bool low_told;				/* since the last resume */
+	struct dr_gauge gauge;			/* how much space is left */
 	bool suspending;
 	bool noflush;
 	bool quiet;				/* meta and ctl: no bio is left */
@@ -204,7 +219,11 @@ struct deltarec_store {
 	struct deltarec_stall reclaim_stall;	/* lock */
 	struct deltarec_stall back_stall;	/* lock: replay, reads */
 	bool merge_wanted;			/* lock */
-	bool meta_busy;				/* lock: slots may become free */
+	u32 merges;				/* lock: of all that was there */
+	bool drop_wanted;			/* lock: room is, by dropping */
+	unsigned long drop_after;		/* lock: jiffies; not before */
+	u32 drop_batch;				/* meta */
+	struct delayed_work short_work;		/* ends waits of queue_seconds */
 	bool reclaim_merged;			/* lock: since the last drop */
 	bool reclaim_stuck;			/* lock: only a merge helps it */
 	unsigned long reclaim_after;		/* jiffies; meta */
@@ -239,6 +258,7 @@ enum deltarec_io_flags {
 	DELTAREC_IO_PENDING	= 1,	/* is in store->pending */
 	DELTAREC_IO_RECORD	= 2,	/* may end when it is in the journal */
 	DELTAREC_IO_DEFERRED	= 4,	/* work and pieces are set up */
+	DELTAREC_IO_SHORT	= 8,	/* found no room: merges is set */
 };
 
 /* Of each bio from dm, and of each piece of one that was deferred */
@@ -253,7 +273,8 @@ struct deltarec_io {
 	blk_status_t status;
 	s8 era;				/* that it counts in, or -1 */
 	u8 flags;
-	u8 tries;			/* merges it has waited for space */
+	u32 merges;			/* while SHORT: store->merges then, */
+	struct deltarec_wait wait;
 	/* While PENDING: a first write of blocks to slots */
 	u8 map_flags;
 	u32 nr;
@@ -399,14 +420,36 @@ int deltarec_pending_add(struct deltarec_store *s, struct deltarec_io *io,
 			 u64 block, u32 *nr, u8 map_flags);
 /* Its end: publish or give up. Takes the lock itself; any context. */
 void deltarec_pending_end(struct deltarec_io *io, blk_status_t status);
+
+/* full.c; lock held */
+/* Free space has changed: say so if it is short. */
+void deltarec_space_look(struct deltarec_store *s);
+/* Something found no room: the device is full. */
+void deltarec_tell_full(struct deltarec_store *s);
 /*
- * No slots, or no room in the memtable: park @io (true), or fail with
- * *@status. Lock held.
+ * No slots, or no room in the memtable: park @io (true), or fail with *@status.
  */
 bool deltarec_wait_for_room(struct deltarec_store *s, struct deltarec_io *io,
 			    int error, blk_status_t *status);
-/* The device is full; say so, once. Lock held. */
-void deltarec_tell_full(struct deltarec_store *s);
+/*
+ * No room, and nothing under way makes any: is it worth waiting on? @w: all
+ * zeroes before it first was so.
+ */
+bool deltarec_stays(struct deltarec_store *s, struct deltarec_wait *w);
+/* Something under way may make room: that does not count. */
+void deltarec_wait_pause(struct deltarec_wait *w);
+/* What becomes of a bio that does not stay; lock held */
+blk_status_t deltarec_full_status(const struct deltarec_store *s);
+void deltarec_full_init(struct deltarec_store *s);
+/* Ends what runs. May sleep, no lock held. */
+void deltarec_full_stop(struct deltarec_store *s);
+/*
+ * Drop some of the oldest epochs if that is what is to be done for room; meta
+ * held. Return: has it? May sleep.
+ */
+bool deltarec_drop_oldest(struct deltarec_store *s);
+/* The marks that a policy sets. Takes the lock itself; may sleep. */
+void deltarec_space_marks(struct deltarec_store *s, const struct dr_policy *p);
 
 /* journal-io.c */
 int deltarec_journal_init(struct deltarec_store *s);
@@ -452,6 +495,21 @@ s64 deltarec_checkpoint(struct deltarec_store *s, const char *label, u16 flags);
 s64 deltarec_rollback(struct deltarec_store *s, u32 epoch);
 s64 deltarec_drop(struct deltarec_store *s, u32 epoch);
 /*
+ * One of the core's commits that are no control record: @change is called with
+ * nobody else at the trees and the table. A signal ends the waiting. Return: 0,
+ * or an error; those that are not of the commit itself change nothing.
+ */
+int deltarec_change(struct deltarec_store *s,
+		    int (*change)(struct dr_store *st, const void *arg),
+		    const void *arg);
+/*
+ * The same of one that drops epochs, with meta held and no event. @drop returns 1
+ * when there was nothing to be done, and so does this.
+ */
+int deltarec_commit_drops(struct deltarec_store *s,
+			  int (*drop)(struct dr_store *st, const void *arg),
+			  const void *arg);
+/*
  * The record that is READY becomes durable, the snapshot is the new one.
  * ctl held. 0 or -EIO
  */
@@ -482,6 +540,9 @@ const char *deltarec_remedy(int error);
 int deltarec_refuse(struct deltarec *dt, const char *what, int error);
 /* Take store->meta unless a signal comes, and merge all. 0 with it held. */
 int deltarec_lock_merged(struct deltarec_store *s);
+
+/* Log what the words should have been. Return: -EINVAL */
+int deltarec_bad_arguments(struct deltarec *dt, const char *usage);
 
 struct deltarec_rule_args {
 	u64 start;		/* sectors */

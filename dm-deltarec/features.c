@@ -6,7 +6,7 @@
 
 #include "deltarec.h"
 
-#define MAX_ARGS	8u
+#define MAX_ARGS	12u
 
 static int parse_cache(struct dm_target *ti, struct dm_arg_set *as,
 		       struct deltarec_features *f)
@@ -24,16 +24,80 @@ static int parse_cache(struct dm_target *ti, struct dm_arg_set *as,
 	return dm_read_arg(&arg, as, &f->cache_mb, &ti->error);
 }
 
+static const char *const full_words[] = {
+	[DELTAREC_FULL_ERROR] = DR_FEAT_ERROR_IF_FULL,
+	[DELTAREC_FULL_QUEUE] = DR_FEAT_QUEUE_IF_FULL,
+	[DELTAREC_FULL_RECLAIM] = DR_FEAT_RECLAIM_IF_FULL,
+};
+
+static bool is_full_word(const char *word, enum deltarec_when_full *w)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(full_words); i++) {
+		*w = i;
+		if (!strcasecmp(word, full_words[i]))
+			return true;
+	}
+	return false;
+}
+
 static int parse_full(struct dm_target *ti, struct deltarec_features *f,
-		      bool queue)
+		      enum deltarec_when_full w)
 {
 	if (f->full_given) {
-		ti->error = "Give only one of error_if_full and queue_if_full";
+		ti->error = "Give only one of error_if_full, queue_if_full and reclaim_if_full";
 		return -EINVAL;
 	}
 	f->full_given = true;
-	f->queue_if_full = queue;
+	f->when_full = w;
 	return 0;
+}
+
+static int parse_seconds(struct dm_target *ti, struct dm_arg_set *as,
+			 struct deltarec_features *f)
+{
+	static const struct dm_arg arg = {
+		1, DR_QUEUE_SECONDS_MAX,
+		"queue_seconds needs a number of seconds from 1 to 86400",
+	};
+
+	if (f->queue_seconds) {
+		ti->error = "Give queue_seconds once";
+		return -EINVAL;
+	}
+	return dm_read_arg(&arg, as, &f->queue_seconds, &ti->error);
+}
+
+static int parse_flag(struct dm_target *ti, bool *flag, char *again)
+{
+	if (*flag) {
+		ti->error = again;
+		return -EINVAL;
+	}
+	*flag = true;
+	return 0;
+}
+
+static int parse_one(struct dm_target *ti, struct dm_arg_set *as,
+		     struct deltarec_features *f)
+{
+	const char *word = dm_shift_arg(as);
+	enum deltarec_when_full w;
+
+	if (is_full_word(word, &w))
+		return parse_full(ti, f, w);
+	if (!strcasecmp(word, DR_FEAT_CACHE_MB))
+		return parse_cache(ti, as, f);
+	if (!strcasecmp(word, DR_FEAT_QUEUE_SECONDS))
+		return parse_seconds(ti, as, f);
+	if (!strcasecmp(word, DR_FEAT_DISCARD_PASSDOWN))
+		return parse_flag(ti, &f->discard_passdown,
+				  "Give discard_passdown once");
+	if (!strcasecmp(word, DR_FEAT_TRACK_READS))
+		return parse_flag(ti, &f->track_reads, "Give track_reads once");
+	ti->error = "Unknown feature argument";
+	return -EINVAL;
 }
 
 int deltarec_parse_features(struct dm_target *ti, struct dm_arg_set *as,
@@ -43,7 +107,6 @@ int deltarec_parse_features(struct dm_target *ti, struct dm_arg_set *as,
 		0, MAX_ARGS, "Invalid number of feature arguments",
 	};
 	unsigned int left;
-	const char *word;
 	int r;
 
 	*f = (struct deltarec_features){ .cache_mb = DR_CACHE_MB_DEFAULT };
@@ -56,30 +119,11 @@ int deltarec_parse_features(struct dm_target *ti, struct dm_arg_set *as,
 		ti->error = "The number of feature arguments does not match";
 		return -EINVAL;
 	}
-	while (!r && as->argc) {
-		word = dm_shift_arg(as);
-		if (!strcasecmp(word, DR_FEAT_CACHE_MB)) {
-			r = parse_cache(ti, as, f);
-		} else if (!strcasecmp(word, DR_FEAT_ERROR_IF_FULL)) {
-			r = parse_full(ti, f, false);
-		} else if (!strcasecmp(word, DR_FEAT_QUEUE_IF_FULL)) {
-			r = parse_full(ti, f, true);
-		} else if (!strcasecmp(word, DR_FEAT_DISCARD_PASSDOWN)) {
-			if (f->discard_passdown) {
-				ti->error = "Give discard_passdown once";
-				r = -EINVAL;
-			}
-			f->discard_passdown = true;
-		} else if (!strcasecmp(word, DR_FEAT_TRACK_READS)) {
-			if (f->track_reads) {
-				ti->error = "Give track_reads once";
-				r = -EINVAL;
-			}
-			f->track_reads = true;
-		} else {
-			ti->error = "Unknown feature argument";
-			r = -EINVAL;
-		}
+	while (!r && as->argc)
+		r = parse_one(ti, as, f);
+	if (!r && f->queue_seconds && f->when_full != DELTAREC_FULL_QUEUE) {
+		ti->error = "queue_seconds needs queue_if_full";
+		r = -EINVAL;
 	}
 	return r;
 }
@@ -91,14 +135,19 @@ unsigned int deltarec_print_features(const struct deltarec_features *f,
 
 	if (f->cache_mb != DR_CACHE_MB_DEFAULT)
 		nr += 2;
+	if (f->queue_seconds)
+		nr += 2;
 	nr += f->full_given + f->discard_passdown + f->track_reads;
 	n = scnprintf(buf, size, "%u", nr);
 	if (f->cache_mb != DR_CACHE_MB_DEFAULT)
 		n += scnprintf(buf + n, size - n, " " DR_FEAT_CACHE_MB " %u",
 			       f->cache_mb);
 	if (f->full_given)
-		n += scnprintf(buf + n, size - n, " %s", f->queue_if_full ?
-			       DR_FEAT_QUEUE_IF_FULL : DR_FEAT_ERROR_IF_FULL);
+		n += scnprintf(buf + n, size - n, " %s",
+			       full_words[f->when_full]);
+	if (f->queue_seconds)
+		n += scnprintf(buf + n, size - n, " " DR_FEAT_QUEUE_SECONDS
+			       " %u", f->queue_seconds);
 	if (f->discard_passdown)
 		n += scnprintf(buf + n, size - n, " " DR_FEAT_DISCARD_PASSDOWN);
 	if (f->track_reads)

@@ -178,6 +178,8 @@ static enum deltarec_todo first_locked(struct lookup *l, u32 *nr, bool copy,
 	}
 	r = deltarec_pending_add(s, l->carrier, block, nr, flags);
 	if (!r)
+		l->waiter->flags &= ~DELTAREC_IO_SHORT;
+	if (!r)
 		return copy ? DELTAREC_COPY : DELTAREC_REMAP;
 	if (deltarec_wait_for_room(s, l->waiter, r, &step->status))
 		return DELTAREC_WAIT;
@@ -337,7 +339,6 @@ static struct deltarec_io *io_init(struct deltarec *dt, struct bio *bio)
 	io->done = NULL;
 	io->era = -1;
 	io->flags = 0;
-	io->tries = 0;
 	return io;
 }
 

@@ -79,6 +79,7 @@ static enum next_step next_locked(struct deltarec_store *s, u32 *nr,
 		j->target = s->st.published;
 		j->round = true;
 		j->wrote = false;
+		j->wait = (struct deltarec_wait){};
 	}
 	if (s->mode != DELTAREC_RW && !round_done(s)) {
 		list_splice_init(&j->now, ended);
@@ -90,8 +91,11 @@ static enum next_step next_locked(struct deltarec_store *s, u32 *nr,
 	if (!round_done(s)) {
 		enum next_step next = fill(s, nr);
 
-		if (next != NEXT_FULL || s->merge_stall.error != -ENOSPC ||
-		    (s->f.queue_if_full && !s->suspending))
+		if (next != NEXT_FULL || s->merge_stall.error != -ENOSPC) {
+			deltarec_wait_pause(&j->wait);
+			return next;
+		}
+		if (deltarec_stays(s, &j->wait))
 			return next;
 		/* As a write that finds no room; what it is for goes on. */
 		list_splice_init(&j->now, ended);
@@ -128,6 +132,7 @@ static void submit(struct deltarec_store *s, u32 nr)
 static void work_on(struct deltarec_store *s)
 {
 	enum next_step next;
+	blk_status_t status;
 	unsigned long flags;
 	LIST_HEAD(ended);
 	u32 nr = 0;
@@ -137,6 +142,8 @@ static void work_on(struct deltarec_store *s)
 		next = next_locked(s, &nr, &ended);
 		if (next == NEXT_FULL)
 			s->merge_wanted = true;
+		status = s->mode == DELTAREC_RW ? deltarec_full_status(s) :
+						  BLK_STS_IOERR;
 		spin_unlock_irqrestore(&s->lock, flags);
 		switch (next) {
 		case NEXT_WRITE:
@@ -149,8 +156,7 @@ static void work_on(struct deltarec_store *s)
 			deltarec_kick_meta(s);
 			return;
 		case NEXT_FAIL:
-			end_all(&ended, READ_ONCE(s->mode) == DELTAREC_RW ?
-				BLK_STS_NOSPC : BLK_STS_IOERR);
+			end_all(&ended, status);
 			return;
 		case NEXT_END:
 			end_all(&ended, BLK_STS_OK);

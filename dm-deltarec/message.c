@@ -94,7 +94,7 @@ int deltarec_lock_merged(struct deltarec_store *s)
 	return r;
 }
 
-static int bad_arguments(struct deltarec *dt, const char *usage)
+int deltarec_bad_arguments(struct deltarec *dt, const char *usage)
 {
 	DMERR_LIMIT("%s: bad arguments: the message is '%s'", dt->s->name,
 		    usage);
@@ -167,10 +167,10 @@ static int checkpoint(struct deltarec *dt, unsigned int argc, char **argv,
 	u16 flags = 0;
 
 	if (argc > 3)
-		return bad_arguments(dt, usage);
+		return deltarec_bad_arguments(dt, usage);
 	if (argc == 3) {
 		if (strcasecmp(argv[2], DR_WORD_FROZEN))
-			return bad_arguments(dt, usage);
+			return deltarec_bad_arguments(dt, usage);
 		flags = DR_EPOCH_FROZEN;
 	}
 	if (!strcmp(label, DR_WORD_NONE)) {
@@ -193,7 +193,7 @@ static int rollback(struct deltarec *dt, unsigned int argc, char **argv,
 	int r;
 
 	if (argc != 2 || kstrtou32(argv[1], 10, &epoch))
-		return bad_arguments(dt, DR_MSG_ROLLBACK " <epoch>");
+		return deltarec_bad_arguments(dt, DR_MSG_ROLLBACK " <epoch>");
 	r = deltarec_may_switch(dt, DR_MSG_ROLLBACK);
 	if (r)
 		return r;
@@ -207,7 +207,7 @@ static int drop(struct deltarec *dt, unsigned int argc, char **argv,
 	u32 epoch;
 
 	if (argc != 2 || kstrtou32(argv[1], 10, &epoch))
-		return bad_arguments(dt, DR_MSG_DROP " <epoch>");
+		return deltarec_bad_arguments(dt, DR_MSG_DROP " <epoch>");
 	return answer(dt, reply, DR_MSG_DROP, deltarec_drop(dt->s, epoch));
 }
 
@@ -241,7 +241,7 @@ static int diff(struct deltarec *dt, unsigned int argc, char **argv,
 
 	if (argc != 4 || kstrtou32(argv[1], 10, &from) ||
 	    kstrtou32(argv[2], 10, &to) || kstrtou64(argv[3], 10, &cursor))
-		return bad_arguments(dt, DR_MSG_DIFF " <from> <to> <sector>");
+		return deltarec_bad_arguments(dt, DR_MSG_DIFF " <from> <to> <sector>");
 	range = kvmalloc_array(max, sizeof(*range), GFP_NOIO);
 	if (!range)
 		return -ENOMEM;
@@ -349,7 +349,7 @@ static int epochs(struct deltarec *dt, unsigned int argc, char **argv,
 	u32 cursor;
 
 	if (argc != 2 || kstrtou32(argv[1], 10, &cursor))
-		return bad_arguments(dt, DR_MSG_EPOCHS " <cursor>");
+		return deltarec_bad_arguments(dt, DR_MSG_EPOCHS " <cursor>");
 	if (mutex_lock_killable(&s->ctl))
 		return -EINTR;
 	i = dr_epochs_from(t, cursor);

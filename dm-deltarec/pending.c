@@ -48,19 +48,6 @@ struct deltarec_io *deltarec_pending_find(struct deltarec_store *s, u64 block,
 	return NULL;
 }
 
-/* One event when space becomes short; again after the next resume */
-static void check_low(struct deltarec_store *s)
-{
-	const struct dr_space *sp = &s->st.space;
-
-	if (s->low_told || !dr_space_low(sp))
-		return;
-	s->low_told = true;
-	DMWARN_LIMIT("%s: delta device is getting full: drop epochs or enlarge it",
-		     s->name);
-	deltarec_event(s);
-}
-
 int deltarec_pending_add(struct deltarec_store *s, struct deltarec_io *io,
 			 u64 block, u32 *nr, u8 map_flags)
 {
@@ -70,7 +57,6 @@ int deltarec_pending_add(struct deltarec_store *s, struct deltarec_io *io,
 	r = dr_store_begin_write(&s->st, nr, &io->slot);
 	if (r)
 		return r;
-	s->full = false;
 	io->flags |= DELTAREC_IO_PENDING;
 	io->block = block;
 	io->nr = *nr;
@@ -80,7 +66,7 @@ int deltarec_pending_add(struct deltarec_store *s, struct deltarec_io *io,
 	hlist_add_head(&io->hash, bucket_of(s, block));
 	if (static_branch_unlikely(&deltarec_tracking))
 		deltarec_reads_first(s, block, *nr);
-	check_low(s);
+	deltarec_space_look(s);
 	return 0;
 }
 
@@ -109,48 +95,4 @@ void deltarec_pending_end(struct deltarec_io *io, blk_status_t status)
 		deltarec_defer(waiter);
 	if (merge)
 		deltarec_kick_meta(s);
-}
-
-void deltarec_tell_full(struct deltarec_store *s)
-{
-	lockdep_assert_held(&s->lock);
-	if (s->full)
-		return;
-	s->full = true;
-	DMWARN_LIMIT("%s: delta device is full: drop epochs or enlarge it",
-		     s->name);
-	deltarec_event(s);
-}
-
-bool deltarec_wait_for_room(struct deltarec_store *s, struct deltarec_io *io,
-			    int error, blk_status_t *status)
-{
-	struct dr_store *st = &s->st;
-	bool merge;
-
-	lockdep_assert_held(&s->lock);
-	/*
-	 * A merge makes room in the memtable, and may free slots. Two of them:
-	 * the one under way may have been past what was given up since.
-	 */
-	merge = error == -EAGAIN ||
-		(io->tries < 2 && (st->space.pending || s->meta_busy ||
-				   st->frozen || st->reclaim_wanted));
-	/* The merge that is waited for has no room itself. */
-	if (merge && s->merge_stall.error != -ENOSPC) {
-		if (error != -EAGAIN)
-			io->tries++;
-		s->merge_wanted = true;
-		deltarec_park(io, &s->parked);
-		deltarec_kick_meta(s);
-		return true;
-	}
-	deltarec_tell_full(s);
-	if (s->f.queue_if_full && !s->suspending) {
-		deltarec_park(io, &s->parked);
-		return true;
-	}
-	*status = s->f.queue_if_full && s->noflush ? BLK_STS_DM_REQUEUE :
-						     BLK_STS_NOSPC;
-	return false;
 }

@@ -12,6 +12,7 @@
  * A tick a second while there is a policy. It looks, and nearly always goes.
  */
 #include <linux/ktime.h>
+#include <linux/sched/mm.h>
 
 #include "deltarec.h"
 
@@ -48,31 +49,25 @@ static bool is_due(struct deltarec_store *s)
 	return due;
 }
 
+static int change_drops(struct dr_store *st, const void *arg)
+{
+	u32 nr;
+	int r = dr_retain_drop(st, arg, &nr);
+
+	/* Nothing to commit */
+	return r || nr ? r : 1;
+}
+
 /* One commit for all that the policy does not keep any more */
 static void drop(struct deltarec_store *s)
 {
-	u32 nr = 0;
-	int r = 0;
+	int r = 1;
 
 	mutex_lock(&s->meta);
-	if (s->mode == DELTAREC_RW && !READ_ONCE(s->stopping)) {
-		/*
-		 * Before reclaim can get meta: what these epochs have in memory
-		 * must be in the trees when it looks.
-		 */
-		spin_lock_irq(&s->lock);
-		s->reclaim_merged = false;
-		spin_unlock_irq(&s->lock);
-		down_read(&s->epochs);
-		r = dr_retain_drop(&s->st, &s->policy.p, &nr);
-		up_read(&s->epochs);
-		if (r)
-			deltarec_step_failed(s, NULL, r);
-		else if (nr)
-			deltarec_committed(s, false);
-	}
+	if (!READ_ONCE(s->stopping))
+		r = deltarec_commit_drops(s, change_drops, &s->policy.p);
 	mutex_unlock(&s->meta);
-	if (!nr)
+	if (r)
 		return;
 	deltarec_hurry(s);
 	deltarec_event(s);
@@ -84,6 +79,8 @@ static void tick(struct work_struct *work)
 						struct deltarec_store,
 						policy.tick);
 	struct deltarec_policy *policy = &s->policy;
+	unsigned int noio = memalloc_noio_save();
+	bool late;
 	s64 r;
 
 	if (is_due(s)) {
@@ -93,12 +90,14 @@ static void tick(struct work_struct *work)
 			DMERR_LIMIT("%s: no checkpoint as the policy wants (error %lld)",
 				    s->name, r);
 	}
-	if (policy->p.drops && time_after_eq(jiffies, policy->dropped +
-					     DROP_EACH)) {
+	late = time_after_eq(jiffies, policy->dropped + DROP_EACH);
+	if (late)
 		policy->dropped = jiffies;
+	/* What may go is not waited for while space is short. */
+	if (policy->p.drops && (late || READ_ONCE(s->gauge.level)))
 		drop(s);
-	}
 	next_tick(s);
+	memalloc_noio_restore(noio);
 }
 
 void deltarec_policy_sealed(struct deltarec_store *s)
@@ -115,18 +114,24 @@ void deltarec_policy_init(struct deltarec_store *s)
 static void start(struct deltarec_store *s)
 {
 	struct deltarec_policy *policy = &s->policy;
+	struct dr_policy p;
 	const char *wrong;
 	u32 at;
 
-	wrong = dr_policy_parse(&policy->p, s->st.sb.policy, &at);
+	mutex_lock(&s->meta);
+	wrong = dr_policy_parse(&p, s->st.sb.policy, &at);
 	if (wrong) {
 		DMERR("%s: the policy is not understood (%s): all epochs are kept",
 		      s->name, wrong);
-		memset(&policy->p, 0, sizeof(policy->p));
+		memset(&p, 0, sizeof(p));
 	}
+	policy->p = p;
+	mutex_unlock(&s->meta);
+	deltarec_space_marks(s, &p);
 	deltarec_policy_sealed(s);
 	policy->dropped = jiffies - DROP_EACH;
-	if (works(&policy->p))
+	/* Otherwise the resume does it. */
+	if (works(&policy->p) && !READ_ONCE(s->suspending))
 		next_tick(s);
 }
 
@@ -146,44 +151,34 @@ void deltarec_policy_stop(struct deltarec_store *s)
 
 /* --- messages ---------------------------------------------------------------- */
 
-static int usage(struct deltarec *dt, const char *text)
+struct mark {
+	const char *word;
+	u8 set, clear;
+	u32 epoch;
+};
+
+static int change_mark(struct dr_store *st, const void *arg)
 {
-	DMERR_LIMIT("%s: bad arguments: the message is '%s'", dt->s->name, text);
-	return -EINVAL;
+	const struct mark *m = arg;
+
+	return dr_mark(st, m->epoch, m->set, m->clear);
 }
 
-/* One of the core's changes, with nobody else at the trees and the table */
-static int change(struct deltarec_store *s, u32 epoch, u8 set, u8 clear,
-		  const char *policy)
+static int change_policy(struct dr_store *st, const void *arg)
 {
-	int r;
-
-	if (mutex_lock_killable(&s->meta))
-		return -EINTR;
-	r = s->mode != DELTAREC_RW ? -EROFS : 0;
-	if (!r) {
-		down_read(&s->epochs);
-		r = policy ? dr_policy_set(&s->st, policy) :
-			     dr_mark(&s->st, epoch, set, clear);
-		up_read(&s->epochs);
-		if (!r)
-			deltarec_committed(s, false);
-		else if (r != -ENOENT && r != -EINVAL)
-			deltarec_step_failed(s, NULL, r);
-	}
-	mutex_unlock(&s->meta);
-	return r;
+	return dr_policy_set(st, arg);
 }
 
 int deltarec_message_mark(struct deltarec *dt, unsigned int argc, char **argv,
 			  struct deltarec_reply *reply)
 {
-	static const struct { const char *word; u8 set, clear; } marks[] = {
+	static const struct mark marks[] = {
 		{ DR_WORD_PINNED, DR_MARK_PINNED, DR_MARK_LOOSE },
 		{ DR_WORD_UNPINNED, DR_MARK_LOOSE, DR_MARK_PINNED },
 		{ DR_WORD_SUSPECT, DR_MARK_SUSPECT, 0 },
 		{ DR_WORD_GOOD, 0, DR_MARK_SUSPECT },
 	};
+	struct mark mark;
 	unsigned int i;
 	u32 epoch;
 	int r;
@@ -193,10 +188,12 @@ int deltarec_message_mark(struct deltarec *dt, unsigned int argc, char **argv,
 			break;
 	if (argc != 3 || i == ARRAY_SIZE(marks) ||
 	    kstrtou32(argv[1], 10, &epoch))
-		return usage(dt, DR_MSG_MARK " <epoch> " DR_WORD_PINNED "|"
+		return deltarec_bad_arguments(dt, DR_MSG_MARK " <epoch> " DR_WORD_PINNED "|"
 			     DR_WORD_UNPINNED "|" DR_WORD_SUSPECT "|"
 			     DR_WORD_GOOD);
-	r = change(dt->s, epoch, marks[i].set, marks[i].clear, NULL);
+	mark = marks[i];
+	mark.epoch = epoch;
+	r = deltarec_change(dt->s, change_mark, &mark);
 	if (r)
 		return deltarec_refuse(dt, DR_MSG_MARK, r);
 	deltarec_reply(reply, "%u", epoch);
@@ -217,7 +214,7 @@ static int set_policy(struct deltarec *dt, unsigned int argc, char **argv)
 	text[0] = '\0';
 	for (i = 0; i < argc; i++) {
 		if (len + strlen(argv[i]) + !!i > DR_POLICY_MAX)
-			return usage(dt, DR_MSG_POLICY " " DR_WORD_SET
+			return deltarec_bad_arguments(dt, DR_MSG_POLICY " " DR_WORD_SET
 				     " <at most 255 characters>");
 		len += scnprintf(text + len, sizeof(text) - len, "%s%s",
 				 i ? " " : "", argv[i]);
@@ -229,7 +226,7 @@ static int set_policy(struct deltarec *dt, unsigned int argc, char **argv)
 	}
 	/* The tick looks at it, and may be in the middle. */
 	cancel_delayed_work_sync(&s->policy.tick);
-	r = change(s, 0, 0, 0, text);
+	r = deltarec_change(s, change_policy, text);
 	start(s);
 	return r ? deltarec_refuse(dt, DR_MSG_POLICY, r) : 0;
 }
@@ -248,7 +245,7 @@ int deltarec_message_policy(struct deltarec *dt, unsigned int argc,
 		return r;
 	}
 	if (argc != 2 || strcasecmp(argv[1], DR_WORD_GET))
-		return usage(dt, DR_MSG_POLICY " " DR_WORD_GET "|" DR_WORD_SET
+		return deltarec_bad_arguments(dt, DR_MSG_POLICY " " DR_WORD_GET "|" DR_WORD_SET
 			     " [<key>=<number> ...]");
 	if (mutex_lock_killable(&s->meta))
 		return -EINTR;

@@ -16,16 +16,23 @@ static const char *mode_word(const struct deltarec_store *s)
 	}
 }
 
-static const char *space_word(const struct dr_space *sp)
+/* <dropped>[,<done>/<total>]; or "-" */
+static void reclaim_word(const struct deltarec_store *s,
+			 struct deltarec_reply *out)
 {
-	if (sp->free < sp->reserve + sp->slot_blocks)
-		return DR_SPACE_FULL;
-	return dr_space_low(sp) ? DR_SPACE_LOW : DR_SPACE_OK;
-}
+	const struct dr_store *st = &s->st;
+	u32 dropped = st->reclaim_wanted ? dr_reclaim_pending(st) : 0;
 
-static u32 nr_dropped(const struct deltarec_store *s)
-{
-	return s->st.reclaim_wanted ? dr_reclaim_pending(&s->st) : 0;
+	if (!dropped) {
+		deltarec_reply(out, DR_WORD_NONE " ");
+		return;
+	}
+	deltarec_reply(out, "%u", dropped);
+	/* The pass goes on meanwhile. */
+	if (st->reclaim_pass)
+		deltarec_reply(out, ",%llu/%llu", READ_ONCE(st->reclaim_block),
+			       st->nr_map_blocks);
+	deltarec_reply(out, " ");
 }
 
 /* Lock held: nothing that is printed changes meanwhile. */
@@ -36,21 +43,18 @@ static void info_locked(struct deltarec_store *s, struct deltarec_reply *out)
 	const struct dr_epoch *head = dr_epochs_find(&st->epochs, st->head);
 	const struct deltarec_cache *cache =
 		rcu_dereference_protected(s->cache, lockdep_is_held(&s->lock));
-	u32 dropped = nr_dropped(s);
 
 	deltarec_reply(out, "%s %u %u %llu/%llu %llu %llu %s %u %u %llu ",
 		       mode_word(s), st->head, head ? head->parent : 0,
 		       sp->nr_blocks - sp->free, sp->nr_blocks, sp->nodes,
-		       sp->reserve, space_word(sp), deltarec_block_sectors(s),
+		       sp->reserve, dr_level_words[s->gauge.level],
+		       deltarec_block_sectors(s),
 		       st->epochs.nr, st->head_blocks);
 	deltarec_reply(out, "%llu/%u %llu %u/%u ",
 		       dr_journal_used(&st->journal), st->journal.blocks,
 		       st->published - dr_store_recorded(st), cache->nr,
 		       cache->max);
-	if (dropped)
-		deltarec_reply(out, "%u ", dropped);
-	else
-		deltarec_reply(out, DR_WORD_NONE " ");
+	reclaim_word(s, out);
 	if (s->replay.epoch)
 		deltarec_reply(out, "%u,%u,%u/%u ", s->replay.epoch,
 			       s->replay.rules, s->replay.done,
@@ -94,9 +98,14 @@ static void ima(const struct deltarec *dt, struct deltarec_reply *out)
 	deltarec_reply(out, ",delta_uuid=%pU,block_sectors=%u",
 		       s->st.uuid, deltarec_block_sectors(s));
 	deltarec_reply(out, ",cache_mb=%u,queue_if_full=%c,discard_passdown=%c",
-		       dt->f.cache_mb, dt->f.queue_if_full ? 'y' : 'n',
+		       dt->f.cache_mb,
+		       dt->f.when_full == DELTAREC_FULL_QUEUE ? 'y' : 'n',
 		       dt->f.discard_passdown ? 'y' : 'n');
-	deltarec_reply(out, ",track_reads=%c;", dt->f.track_reads ? 'y' : 'n');
+	deltarec_reply(out, ",track_reads=%c,reclaim_if_full=%c,queue_seconds=%u",
+		       dt->f.track_reads ? 'y' : 'n',
+		       dt->f.when_full == DELTAREC_FULL_RECLAIM ? 'y' : 'n',
+		       dt->f.queue_seconds);
+	deltarec_reply(out, ";");
 }
 
 void deltarec_status(struct dm_target *ti, status_type_t type,

@@ -156,6 +156,7 @@ static void store_init(struct deltarec_store *s)
 	mutex_init(&s->ti_lock);
 	deltarec_note_init(&s->note);
 	deltarec_policy_init(s);
+	deltarec_full_init(s);
 	init_waitqueue_head(&s->ctl_wait);
 	INIT_LIST_HEAD(&s->list);
 	INIT_LIST_HEAD(&s->parked);
@@ -558,10 +559,10 @@ int deltarec_store_resume(struct deltarec *dt)
 	s->ti = dt->ti;
 	mutex_unlock(&s->ti_lock);
 	spin_lock_irq(&s->lock);
-	s->f.queue_if_full = dt->f.queue_if_full;
+	s->f.when_full = dt->f.when_full;
+	s->f.queue_seconds = dt->f.queue_seconds;
 	s->f.discard_passdown = dt->f.discard_passdown;
 	s->suspending = false;
-	s->low_told = false;
 	spin_unlock_irq(&s->lock);
 	deltarec_hurry(s);
 	deltarec_policy_start(s);

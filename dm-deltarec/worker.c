@@ -118,6 +118,7 @@ void deltarec_hurry(struct deltarec_store *s)
 
 void deltarec_meta_stop(struct deltarec_store *s)
 {
+	deltarec_full_stop(s);
 	cancel_delayed_work_sync(&s->again);
 	flush_work(&s->meta_work);
 	/* That may have asked to come again. */
@@ -144,6 +145,7 @@ void deltarec_committed(struct deltarec_store *s, bool final)
 	dr_store_release(&s->st, final);
 	spin_lock_irq(&s->lock);
 	again = try_again(s);
+	deltarec_space_look(s);
 	spin_unlock_irq(&s->lock);
 	if (again)
 		deltarec_kick_meta(s);
@@ -228,6 +230,7 @@ static int merge_frozen(struct deltarec_store *s)
 static void count_merge(struct deltarec_store *s)
 {
 	spin_lock_irq(&s->lock);
+	s->merges++;
 	s->reclaim_stuck = false;
 	spin_unlock_irq(&s->lock);
 }
@@ -323,7 +326,7 @@ static bool rests(struct deltarec_store *s)
 
 	lockdep_assert_held(&s->meta);
 	spin_lock_irq(&s->lock);
-	urgent = !list_empty(&s->parked) || dr_space_low(&s->st.space);
+	urgent = !list_empty(&s->parked) || s->gauge.level > DR_LEVEL_OK;
 	spin_unlock_irq(&s->lock);
 	if (urgent || time_after_eq(now, s->reclaim_after))
 		return false;
@@ -432,7 +435,6 @@ static enum step_result step(struct deltarec_store *s)
 		dr_store_half_full(&s->st);
 	s->merge_wanted = false;
 	quiet = s->suspending || !s->activated;
-	s->meta_busy = merge || s->st.reclaim_wanted;
 	spin_unlock_irq(&s->lock);
 	waits = merge && stalled(s, &s->merge_stall);
 	if (merge && !waits)
@@ -444,6 +446,8 @@ static enum step_result step(struct deltarec_store *s)
 		    (run_replay(s) || deltarec_reads_store(s)))
 			return STEP_MORE;
 		next = step_reclaim(s);
+		if (next == STEP_DONE && deltarec_drop_oldest(s))
+			next = STEP_MORE;
 	}
 	return next == STEP_DONE && waits ? STEP_WAITS : next;
 }
@@ -458,9 +462,6 @@ void deltarec_meta_work(struct work_struct *work)
 	mutex_lock(&s->meta);
 	if (s->mode == DELTAREC_RW && !READ_ONCE(s->stopping))
 		r = step(s);
-	spin_lock_irq(&s->lock);
-	s->meta_busy = r == STEP_MORE;
-	spin_unlock_irq(&s->lock);
 	mutex_unlock(&s->meta);
 	/*
 	 * Whoever waited for this finds room now, or has to fail. Who would ask

@@ -28,100 +28,135 @@ static const struct out_column columns[] = {
 	{ "uuid", NULL, OUT_TEXT, OUT_ONLY_JSON },
 };
 
-struct features {
-	u64 cache_mb;		/* 0: not given */
-	bool error_if_full;
-	bool queue_if_full;
-	bool discard_passdown;
-	bool track_reads;
+/* In the order that they have in the table */
+enum feature {
+	CACHE_MB, ERROR_IF_FULL, QUEUE_IF_FULL, QUEUE_SECONDS, RECLAIM_IF_FULL,
+	DISCARD_PASSDOWN, TRACK_READS, NR_FEATURES
 };
 
-static int take_cache(struct features *f, const char *thing, const char *word)
+/* Typed as a word or an option; a number has a maximum. */
+static const struct {
+	const char *word, *option;
+	u32 min, max;
+} infos[NR_FEATURES] = {
+	[CACHE_MB] = { DR_FEAT_CACHE_MB, "cache-mb", DR_CACHE_MB_MIN,
+		       DR_CACHE_MB_MAX },
+	[ERROR_IF_FULL] = { .word = DR_FEAT_ERROR_IF_FULL,
+			    .option = "error-if-full" },
+	[QUEUE_IF_FULL] = { .word = DR_FEAT_QUEUE_IF_FULL,
+			    .option = "queue-if-full" },
+	[QUEUE_SECONDS] = { DR_FEAT_QUEUE_SECONDS, "queue-seconds", 1,
+			    DR_QUEUE_SECONDS_MAX },
+	[RECLAIM_IF_FULL] = { .word = DR_FEAT_RECLAIM_IF_FULL,
+			      .option = "reclaim-if-full" },
+	[DISCARD_PASSDOWN] = { .word = DR_FEAT_DISCARD_PASSDOWN,
+			       .option = "discard-passdown" },
+	[TRACK_READS] = { .word = DR_FEAT_TRACK_READS, .option = "track-reads" },
+};
+
+/* At most one of each line */
+static const enum feature excludes[][2] = {
+	{ QUEUE_IF_FULL, ERROR_IF_FULL },
+	{ RECLAIM_IF_FULL, QUEUE_IF_FULL },
+	{ RECLAIM_IF_FULL, ERROR_IF_FULL },
+};
+
+/* 0: not given; else the number */
+struct features {
+	u64 value[NR_FEATURES];
+};
+
+static int take_number(u64 *value, const char *thing, const char *text,
+		       u32 min, u32 max)
 {
-	const char *problem = parse_number(word, &f->cache_mb);
+	const char *problem = parse_number(text, value);
 
 	if (problem)
 		return fail_usage(thing, "%s", problem);
-	if (f->cache_mb < DR_CACHE_MB_MIN || f->cache_mb > DR_CACHE_MB_MAX)
-		return fail_usage(thing, "not from %u to %u", DR_CACHE_MB_MIN,
-				  DR_CACHE_MB_MAX);
+	if (*value < min || *value > max)
+		return fail_usage(thing, "not from %u to %u", min, max);
 	return DR_EXIT_OK;
 }
 
+/* @text: what was given with it, or NULL */
+static int take_value(struct features *f, enum feature i, const char *thing,
+		      const char *text)
+{
+	if (infos[i].max)
+		return take_number(&f->value[i], thing, text, infos[i].min,
+				   infos[i].max);
+	f->value[i] = 1;
+	return DR_EXIT_OK;
+}
+
+/* "<word>", "<word>=<value>" */
 static int take_feature(struct features *f, const char *word)
 {
-	static const char cache[] = DR_FEAT_CACHE_MB "=";
+	size_t len = strcspn(word, "=");
+	bool has = word[len];
+	int i;
 
-	if (!strncmp(word, cache, sizeof(cache) - 1))
-		return take_cache(f, word, word + sizeof(cache) - 1);
-	if (!strcmp(word, DR_FEAT_ERROR_IF_FULL))
-		f->error_if_full = true;
-	else if (!strcmp(word, DR_FEAT_QUEUE_IF_FULL))
-		f->queue_if_full = true;
-	else if (!strcmp(word, DR_FEAT_DISCARD_PASSDOWN))
-		f->discard_passdown = true;
-	else if (!strcmp(word, DR_FEAT_TRACK_READS))
-		f->track_reads = true;
-	else
-		return fail_usage(word, "no such feature");
+	for (i = 0; i < NR_FEATURES; i++) {
+		if (strncmp(word, infos[i].word, len) || infos[i].word[len])
+			continue;
+		if (has == (infos[i].max > 0))
+			return take_value(f, i, word,
+					  has ? word + len + 1 : NULL);
+	}
+	return fail_usage(word, "no such feature");
+}
+
+static int check_features(const struct features *f)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(excludes); i++)
+		if (f->value[excludes[i][0]] && f->value[excludes[i][1]])
+			return fail_usage(infos[excludes[i][0]].word,
+					  "contradicts %s",
+					  infos[excludes[i][1]].word);
+	if (f->value[QUEUE_SECONDS] && !f->value[QUEUE_IF_FULL])
+		return fail_usage(DR_FEAT_QUEUE_SECONDS, "needs "
+				  DR_FEAT_QUEUE_IF_FULL);
 	return DR_EXIT_OK;
 }
 
-static int parse_features(const struct cmd_line *line, struct features *f)
+/* @first: of the words that are features */
+static int parse_features(const struct cmd_line *line, int first,
+			  struct features *f)
 {
-	const char *word = cli_option(line, "cache-mb");
+	char thing[32];
+	const char *text;
 	int i, code = DR_EXIT_OK;
 
-	if (word)
-		code = take_cache(f, "--cache-mb", word);
-	if (cli_option(line, "error-if-full"))
-		f->error_if_full = true;
-	if (cli_option(line, "queue-if-full"))
-		f->queue_if_full = true;
-	if (cli_option(line, "discard-passdown"))
-		f->discard_passdown = true;
-	if (cli_option(line, "track-reads"))
-		f->track_reads = true;
-	for (i = 3; !code && i < line->argc; i++)
+	for (i = 0; !code && i < NR_FEATURES; i++) {
+		text = cli_option(line, infos[i].option);
+		snprintf(thing, sizeof(thing), "--%s", infos[i].option);
+		if (text)
+			code = take_value(f, i, thing, *text ? text : NULL);
+	}
+	for (i = first; !code && i < line->argc; i++)
 		code = take_feature(f, line->argv[i]);
-	if (!code && f->error_if_full && f->queue_if_full)
-		return fail_usage(DR_FEAT_QUEUE_IF_FULL, "contradicts "
-				  DR_FEAT_ERROR_IF_FULL);
-	return code;
+	return code ? code : check_features(f);
 }
 
 /* "<origin> <delta> [<#words> <word>*]" */
 static void make_params(const struct features *f, const struct volume *origin,
 			const struct volume *delta, char *buf, size_t size)
 {
-	char words[128] = "";
+	char words[160] = "";
 	size_t n = 0;
-	int nr = 0;
+	int i, nr = 0;
 
-	if (f->cache_mb) {
-		n += snprintf(words, sizeof(words), " " DR_FEAT_CACHE_MB
-			      " %" PRIu64, f->cache_mb);
-		nr += 2;
-	}
-	if (f->error_if_full) {
-		n += snprintf(words + n, sizeof(words) - n,
-			      " " DR_FEAT_ERROR_IF_FULL);
-		nr++;
-	}
-	if (f->queue_if_full) {
-		n += snprintf(words + n, sizeof(words) - n,
-			      " " DR_FEAT_QUEUE_IF_FULL);
-		nr++;
-	}
-	if (f->discard_passdown) {
-		n += snprintf(words + n, sizeof(words) - n,
-			      " " DR_FEAT_DISCARD_PASSDOWN);
-		nr++;
-	}
-	if (f->track_reads) {
-		snprintf(words + n, sizeof(words) - n,
-			 " " DR_FEAT_TRACK_READS);
-		nr++;
+	for (i = 0; i < NR_FEATURES; i++) {
+		if (!f->value[i])
+			continue;
+		nr += 1 + (infos[i].max > 0);
+		n += snprintf(words + n, sizeof(words) - n, " %s",
+			      infos[i].word);
+		if (infos[i].max)
+			n += snprintf(words + n, sizeof(words) - n,
+				      " %" PRIu64, f->value[i]);
 	}
 	n = snprintf(buf, size, "%u:%u %u:%u", major(origin->devno),
 		     minor(origin->devno), major(delta->devno),
@@ -227,7 +262,7 @@ static enum volume_open how_to_open(const char *delta)
 
 int cmd_open(const struct cmd_line *line)
 {
-	struct features features = { 0 };
+	struct features features = { { 0 } };
 	struct dr_disk_super sb;
 	struct volume origin;
 	char params[256];
@@ -236,7 +271,7 @@ int cmd_open(const struct cmd_line *line)
 	int code = device_name(line->argv[0], &name);
 
 	if (!code)
-		code = parse_features(line, &features);
+		code = parse_features(line, 3, &features);
 	if (!code)
 		code = volume_open(&origin, line->argv[1], VOLUME_READ);
 	if (code)

@@ -14,8 +14,9 @@
 #include "commands.h"
 #include "device.h"
 #include "epochs.h"
+#include "gauge.h"
 #include "output.h"
-#include "retain.h"
+#include "policy.h"
 
 #define WORD_NO_POLICY	"none"
 
@@ -62,24 +63,41 @@ static int take_policy(const struct cmd_line *line, char *text, size_t size,
 	return fail_usage(text + at, "%s", wrong);
 }
 
-static int get_policy(const char *name, char *text, size_t size,
-		      struct dr_policy *p)
-{
-	const char *wrong;
-	uint32_t at;
-	char *reply;
-	int ret = mapper_message(name, &reply, DR_MSG_POLICY " " DR_WORD_GET);
+/* --- what it does to a device that drops for room ---------------------------- */
 
-	if (ret)
-		return message_fail(name, "policy", ret);
-	snprintf(text, size, "%s", strcmp(reply, DR_WORD_NONE) ? reply : "");
-	free(reply);
-	wrong = dr_policy_parse(p, text, &at);
-	if (!wrong)
-		return DR_EXIT_OK;
-	return fail(DR_EXIT_OPERATIONAL, name,
-		    "use the tool that came with the module",
-		    "its policy '%s' is not understood: %s", text, wrong);
+static int find_word(uint64_t start, uint64_t sectors, const char *type,
+		     const char *params, void *arg)
+{
+	(void)start;
+	(void)sectors;
+	(void)type;
+	*(bool *)arg = strstr(params, " " DR_FEAT_RECLAIM_IF_FULL);
+	return 0;
+}
+
+/* As the target will, when the policy is set (S8) */
+static void warn_of_drops(const char *name, const struct device_status *s,
+			  const struct dr_policy *p)
+{
+	struct dr_space space = {
+		.nr_blocks = s->total, .reserve = s->reserve,
+		.slot_blocks = s->block_sectors * SECTOR_BYTES /
+			       UNIT_BLOCK_BYTES,
+		.free = s->total - s->used,
+	};
+	struct dr_gauge gauge = { .level = DR_LEVEL_OK };
+	char free[32], mark[32];
+	bool drops = false;
+
+	dr_gauge_set(&gauge, &space, p->low, p->critical);
+	if (!p->critical || space.free >= gauge.critical ||
+	    mapper_table(name, find_word, &drops) || !drops)
+		return;
+	warn(name, "space is critical at once with " DR_POLICY_CRITICAL
+	     "=%u (%s free, the mark is %s): " DR_FEAT_RECLAIM_IF_FULL
+	     " drops the oldest epochs until it is not", p->critical,
+	     out_size(space.free * UNIT_BLOCK_BYTES, free, sizeof(free)),
+	     out_size(gauge.critical * UNIT_BLOCK_BYTES, mark, sizeof(mark)));
 }
 
 /* --- what it makes of each epoch -------------------------------------------- */
@@ -178,24 +196,26 @@ int cmd_retain(const struct cmd_line *line)
 {
 	bool dry_run = cli_option(line, "dry-run"), set = line->argc > 1;
 	struct device_status status;
-	char text[DR_POLICY_MAX + 1];
+	struct policy_text now;
 	struct dr_policy p;
 	const char *name;
 	char *reply;
 	int code = device_name(line->argv[0], &name), ret;
 
 	if (!code && set)
-		code = take_policy(line, text, sizeof(text), &p);
+		code = take_policy(line, now.text, sizeof(now.text), &p);
 	if (!code)
 		code = device_status(name, &status);
 	if (!code && !set)
-		code = get_policy(name, text, sizeof(text), &p);
+		code = policy_load(name, &now, &p);
+	if (!code && set)
+		warn_of_drops(name, &status, &p);
 	if (!code && set && !dry_run) {
 		ret = mapper_message(name, &reply, DR_MSG_POLICY " "
-				     DR_WORD_SET " %s", text);
+				     DR_WORD_SET " %s", now.text);
 		if (ret)
 			return message_fail(name, "policy", ret);
 		free(reply);
 	}
-	return code ? code : show(name, text, &p);
+	return code ? code : show(name, now.text, &p);
 }

@@ -38,7 +38,10 @@ static const struct out_column columns[] = {
 	{ NULL, "cache", OUT_TEXT, OUT_ONLY_TEXT },
 	{ "cache_used", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "cache_total", NULL, OUT_NUMBER, OUT_ONLY_JSON },
-	{ "reclaim_pending", "reclaim pending", OUT_NUMBER, OUT_BOTH },
+	{ NULL, "reclaim pending", OUT_TEXT, OUT_ONLY_TEXT },
+	{ "reclaim_pending", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "reclaim_done", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "reclaim_total", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ NULL, "replay", OUT_TEXT, OUT_ONLY_TEXT },
 	{ "replay_epoch", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "replay_rules", NULL, OUT_NUMBER, OUT_ONLY_JSON },
@@ -58,7 +61,7 @@ static const char *const line_keys[] = {
 
 /* Texts that values point to */
 struct status_text {
-	char journal[48], cache[48], replay[96];
+	char journal[48], cache[48], reclaim[96], replay[96];
 };
 
 static int count_view(const struct view_info *info, void *arg)
@@ -86,12 +89,17 @@ static void fill(const char *name, const struct device_status *s,
 		 struct status_text *t, struct out_value *v)
 {
 	bool ok = !s->fail, replaying = ok && s->replaying;
+	bool reclaiming = ok && s->reclaiming;
 	size_t n = 0;
 
 	snprintf(t->journal, sizeof(t->journal), "%" PRIu64 "/%" PRIu64,
 		 s->journal_used, s->journal_total);
 	snprintf(t->cache, sizeof(t->cache), "%" PRIu64 "/%" PRIu64,
 		 s->cache_used, s->cache_total);
+	snprintf(t->reclaim, sizeof(t->reclaim), s->reclaim_total ?
+		 "%" PRIu64 " epochs, %" PRIu64 " %% of a pass" :
+		 "%" PRIu64 " epochs", s->reclaim_pending,
+		 100 * s->reclaim_done / (s->reclaim_total ? s->reclaim_total : 1));
 	snprintf(t->replay, sizeof(t->replay), "%" PRIu64 ", rules %" PRIu64
 		 ", done %" PRIu64 "/%" PRIu64, s->replay_epoch,
 		 s->replay_rules, s->replay_done, s->replay_queued);
@@ -116,7 +124,10 @@ static void fill(const char *name, const struct device_status *s,
 	v[n++] = out_text(ok ? t->cache : NULL);
 	v[n++] = out_maybe(ok, s->cache_used);
 	v[n++] = out_maybe(ok, s->cache_total);
-	v[n++] = out_maybe(ok && s->reclaiming, s->reclaim_pending);
+	v[n++] = out_text(reclaiming ? t->reclaim : NULL);
+	v[n++] = out_maybe(reclaiming, s->reclaim_pending);
+	v[n++] = out_maybe(reclaiming && s->reclaim_total, s->reclaim_done);
+	v[n++] = out_maybe(reclaiming && s->reclaim_total, s->reclaim_total);
 	v[n++] = out_text(replaying ? t->replay : NULL);
 	v[n++] = out_maybe(replaying, s->replay_epoch);
 	v[n++] = out_maybe(replaying, s->replay_rules);

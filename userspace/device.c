@@ -162,6 +162,20 @@ static bool take_replay(const char *word, struct device_status *s)
 		!word[end]);
 }
 
+/* "-" or "<dropped>[,<done>/<total>]" */
+static bool take_reclaim(const char *word, struct device_status *s)
+{
+	int first = 0, end = 0;
+
+	s->reclaiming = strcmp(word, DR_WORD_NONE) != 0;
+	if (!s->reclaiming)
+		return true;
+	return sscanf(word, "%" SCNu64 "%n,%" SCNu64 "/%" SCNu64 "%n",
+		      &s->reclaim_pending, &first, &s->reclaim_done,
+		      &s->reclaim_total, &end) >= 1 &&
+	       !word[end ? end : first];
+}
+
 enum { NR_STATUS_WORDS = 16 };
 
 static const char *parse_words(char *const *w, struct device_status *s)
@@ -192,7 +206,7 @@ static const char *parse_words(char *const *w, struct device_status *s)
 		return "unrecorded";
 	if (!take_pair(w[12], &s->cache_used, &s->cache_total))
 		return "cache";
-	if (!take_maybe(w[13], &s->reclaiming, &s->reclaim_pending))
+	if (!take_reclaim(w[13], s))
 		return "reclaim";
 	if (!take_replay(w[14], s))
 		return "replay";

@@ -37,7 +37,8 @@ struct device_status {
 	uint64_t unrecorded;
 	uint64_t cache_used, cache_total;
 	bool reclaiming;
-	uint64_t reclaim_pending;
+	uint64_t reclaim_pending;	/* epochs; a pass is so far, in blocks: */
+	uint64_t reclaim_done, reclaim_total;	/* 0: none is under way */
 	bool replaying;
 	uint64_t replay_epoch, replay_rules, replay_done, replay_queued;
 	uint64_t generation;

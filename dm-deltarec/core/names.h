@@ -20,8 +20,11 @@
 #define DR_FEAT_CACHE_MB	"cache_mb"
 #define DR_FEAT_ERROR_IF_FULL	"error_if_full"
 #define DR_FEAT_QUEUE_IF_FULL	"queue_if_full"
+#define DR_FEAT_RECLAIM_IF_FULL	"reclaim_if_full"
+#define DR_FEAT_QUEUE_SECONDS	"queue_seconds"
 #define DR_FEAT_DISCARD_PASSDOWN "discard_passdown"
 #define DR_FEAT_TRACK_READS	"track_reads"
+#define DR_QUEUE_SECONDS_MAX	86400u
 #define DR_CACHE_MB_DEFAULT	64u
 #define DR_CACHE_MB_MIN		4u
 #define DR_CACHE_MB_MAX		16384u
@@ -55,6 +58,8 @@
 #define DR_POLICY_AROUND	"around"	/* suspect ones */
 #define DR_POLICY_EVERY		"every"		/* checkpoint: time, or */
 #define DR_POLICY_WRITTEN	"written"	/* what was written */
+#define DR_POLICY_LOW		"low"		/* events: percent free */
+#define DR_POLICY_CRITICAL	"critical"
 
 #define DR_WORD_BEGIN		"begin"
 #define DR_WORD_RULE		"rule"
@@ -91,6 +96,7 @@
 #define DR_MODE_FAIL		"Fail"
 #define DR_SPACE_OK		"ok"
 #define DR_SPACE_LOW		"low"
+#define DR_SPACE_CRITICAL	"critical"
 #define DR_SPACE_FULL		"full"
 
 /* Before a view's device: it is meant as a delta, and nothing else */

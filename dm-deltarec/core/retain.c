@@ -50,6 +50,8 @@ static const struct key {
 	{ DR_POLICY_AROUND, FIELD(around), 0, 1024, COUNT },
 	{ DR_POLICY_EVERY, FIELD(every), 1, 366 * DAY, TIME },
 	{ DR_POLICY_WRITTEN, FIELD(written), 1, ~0u, SIZE },
+	{ DR_POLICY_LOW, FIELD(low), 1, 99, COUNT },
+	{ DR_POLICY_CRITICAL, FIELD(critical), 1, 98, COUNT },
 #undef FIELD
 };
 
@@ -140,6 +142,8 @@ const char *dr_policy_parse(struct dr_policy *p, const char *text, u32 *at)
 			       (u32 *)((char *)p + key->offset), &wrong);
 		if (!s)
 			return wrong;
+		if (p->low && p->critical >= p->low)
+			return "critical is not below low";
 		p->drops |= key->kind == KEEPS;
 	}
 }

@@ -26,6 +26,8 @@ struct dr_policy {
 	u32 around;		/* neighbours of a suspect one, each way */
 	u32 every;		/* seconds between checkpoints; 0: none */
 	u32 written;		/* MiB written that make one; 0: none */
+	u32 low;		/* marks, as of dr_gauge_set() */
+	u32 critical;
 };
 
 /* Why an epoch stays; the first that holds, in this order */
@@ -103,6 +105,31 @@ int dr_policy_set(struct dr_store *st, const char *text);
  * commit.
  */
 int dr_retain_drop(struct dr_store *st, const struct dr_policy *p, u32 *nr);
+
+/**
+ * dr_retain_drop_oldest() - drop the oldest epochs of which dr_retain_oldest()
+ *	takes one, whatever the policy counts
+ * @max: how many at most
+ * @ids: room for as many numbers: which those were
+ *
+ * While reclaim waits for a merge, as it does when that has no room, only of those
+ * that it need not wait for (R6).
+ * Otherwise as dr_retain_drop().
+ */
+int dr_retain_drop_oldest(struct dr_store *st, const struct dr_policy *p,
+			  u32 max, u32 *ids, u32 *nr);
+/*
+ * Commit what was changed in the table of epochs and in st->sb, and nothing
+ * else. Context and return value: as of dr_mark(); if it fails, the caller takes
+ * back what he changed (S6).
+ */
+int dr_commit_table(struct dr_store *st);
+
+/**
+ * dr_drop_now() - drop an epoch where the journal finds no room for a record
+ * Context: as of dr_mark(). Return: as dr_mark(), or as dr_store_may_drop().
+ */
+int dr_drop_now(struct dr_store *st, u32 epoch);
 
 extern const char *const dr_keep_words[DR_NR_KEEP];
 

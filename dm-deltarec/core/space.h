@@ -118,10 +118,4 @@ static inline u64 dr_space_spare(const struct dr_space *sp)
 	return min_t(u64, sp->reserve / 8, 256);
 }
 
-/* Is little left? Events, and the pace of reclaim, follow from it. */
-static inline bool dr_space_low(const struct dr_space *sp)
-{
-	return sp->free < max(2 * sp->reserve, sp->nr_blocks / 16);
-}
-
 #endif

@@ -156,6 +156,12 @@ run 16 "option --cache-mb 0" "--cache-mb: not from" -- \
 	open --cache-mb 0 disk /none /none
 run 16 "features that contradict" "contradicts" -- \
 	open disk /none /none error_if_full queue_if_full
+run 16 "... or so" "reclaim_if_full: contradicts queue_if_full" -- \
+	open disk /none /none reclaim_if_full --queue-if-full
+run 16 "a limit without a queue" "queue_seconds: needs queue_if_full" -- \
+	open disk /none /none queue_seconds=9
+run 16 "option --queue-seconds 0" "--queue-seconds: not from 1 to 86400" -- \
+	open --queue-seconds 0 disk /none /none queue_if_full
 
 # --- format, check, dump on files ------------------------------------------------
 

@@ -115,6 +115,17 @@ message_fails() {
 	cmd_fails - "$text" dmsetup message "$dev" 0 "$*"
 }
 
+# eventually SECONDS COMMAND...: it succeeds, before so long
+eventually() {
+	local i
+
+	for ((i = 0; i < $1 * 5; i++)); do
+		"${@:2}" && return
+		sleep 0.2
+	done
+	return 1
+}
+
 bail() { echo "Bail out! $*"; finished=1; exit 1; }
 must() { "$@" || bail "'$*' failed"; }
 
@@ -275,15 +286,8 @@ expect() {
 }
 
 # settle NAME: waits until reclaim has ended (word 14 is "-")
-settle() {
-	local i
-
-	for ((i = 0; i < 100; i++)); do
-		[ "$(status_word "$1" 14)" = - ] && return
-		sleep 0.2
-	done
-	return 1
-}
+settled() { [ "$(status_word "$1" 14)" = - ]; }
+settle() { eventually 20 settled "$1"; }
 
 # fio_verify DEVICE NAME [OPTION...]: writes, then reads back and compares
 fio_verify() {

@@ -4,6 +4,7 @@
  * recovers works, and it can be opened (S4, S11, S12, R6).
  */
 #include "history.h"
+#include "retain.h"
 #include "seen.h"
 
 static struct history h;
@@ -84,6 +85,18 @@ static int merge(struct dr_store *st)
 	return 0;
 }
 
+static int reclaim(struct dr_store *st)
+{
+	int r;
+
+	do {
+		r = dr_reclaim_step(st);
+		if (r >= 0)
+			dr_store_release(st, false);
+	} while (r == 1);
+	return r;
+}
+
 /* What the smallest step of each needs; a small device has low trees. */
 #define STEP	16u
 
@@ -120,6 +133,77 @@ static void a_merge_leaves_the_spare_blocks(void **state)
 	}
 }
 
+/* Without a merge: the old epochs go, which are wholly in the trees (R6). */
+static void drops_make_room_for_the_merge(void **state)
+{
+	struct dr_store *st = &h.s.st;
+	struct dr_policy p = {};
+	u32 ids[32], nr, i, n;
+	u64 free;
+
+	for (free = STEP; free < 48; free += 2) {
+		to_the_brim(free, free);
+		while (merge(st) && st->frozen) {
+			assert_int_equal(dr_retain_drop_oldest(st, &p, 3, ids,
+							       &nr), 0);
+			assert_true(nr > 0);
+			dr_store_release(st, false);
+			for (i = 0; i < nr; i++)
+				h.live[ids[i]] = false;
+			n = st->epochs.nr;
+			assert_true(dr_reclaim_ready(st));
+			assert_int_equal(reclaim(st), 0);
+			assert_true(st->epochs.nr <= n);
+			h_compare(&h);
+		}
+		is_sound();
+	}
+}
+
+/*
+ * What a memtable holds is left alone (R6), so while reclaim waits for a merge
+ * that has no room no more of it is dropped in vain.
+ */
+static void nothing_in_memory_is_dropped_for_a_merge(void **state)
+{
+	struct dr_store *st = &h.s.st;
+	struct dr_policy p = {};
+	u32 ids[32], nr, n, i, e;
+
+	to_the_brim(STEP, 3);
+	/* Sealed with what is in memory; two more without a write of their own */
+	h_checkpoint(&h);
+	h_checkpoint(&h);
+	h_checkpoint(&h);
+	e = h.parent[h.parent[st->head]];
+	assert_false(dr_epoch_in_trees(st, dr_epochs_find(&st->epochs, e)));
+	mem_drop(&h.s, e);
+	h.live[e] = false;
+	assert_false(dr_reclaim_ready(st));
+	assert_int_equal(reclaim(st), 0);
+	assert_non_null(dr_epochs_find(&st->epochs, e));
+	h_compare(&h);
+	/* All that are in the trees may go, and nothing else. */
+	for (n = 0;; n += nr) {
+		assert_int_equal(dr_retain_drop_oldest(st, &p, 32, ids, &nr),
+				 0);
+		if (!nr)
+			break;
+		dr_store_release(st, false);
+		for (i = 0; i < nr; i++) {
+			assert_true(ids[i] < st->active_since);
+			h.live[ids[i]] = false;
+		}
+		assert_true(dr_reclaim_ready(st));
+		assert_int_equal(reclaim(st), 0);
+		assert_non_null(dr_epochs_find(&st->epochs, e));
+	}
+	assert_true(n > 0);
+	h_compare(&h);
+	mem_store_restart(&h.s);
+	is_sound();
+}
+
 static void control_records_need_no_room(void **state)
 {
 	struct dr_store *st = &h.s.st;
@@ -140,6 +224,27 @@ static void control_records_need_no_room(void **state)
 		/* That space is back, and nothing was lost. */
 		mem_store_restart(&h.s);
 		assert_int_equal(st->head, e);
+		is_sound();
+	}
+}
+
+static void an_epoch_goes_without_a_record(void **state)
+{
+	struct dr_store *st = &h.s.st;
+	u64 free;
+
+	for (free = STEP; free < 48; free += 4) {
+		to_the_brim(free, free);
+		assert_int_equal(dr_drop_now(st, 0), -EINVAL);
+		assert_int_equal(dr_drop_now(st, 9999), -ENOENT);
+		assert_int_equal(dr_drop_now(st, st->head), -EBUSY);
+		assert_int_equal(dr_drop_now(st, 2), 0);
+		dr_store_release(st, false);
+		h.live[2] = false;
+		assert_int_equal(dr_drop_now(st, 2), -ENOENT);
+		assert_int_equal(reclaim(st), 0);
+		h_compare(&h);
+		mem_store_restart(&h.s);
 		is_sound();
 	}
 }
@@ -347,7 +452,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(it_can_be_opened),
 		TEST(a_merge_leaves_the_spare_blocks),
+		TEST(drops_make_room_for_the_merge),
+		TEST(nothing_in_memory_is_dropped_for_a_merge),
 		TEST(control_records_need_no_room),
+		TEST(an_epoch_goes_without_a_record),
 		TEST(a_replay_is_made_and_committed),
 		TEST(discards_end_before_the_room_for_them),
 		TEST(writes_into_tall_stacks_leave_room_for_their_merge),

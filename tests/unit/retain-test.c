@@ -95,6 +95,12 @@ static void text_is_read(void **state)
 	assert_int_equal(p.newest, 7);
 	assert_int_equal(p.keep[DR_PERIOD_HOUR], 48);
 	assert_int_equal(p.keep[DR_PERIOD_MONTH], 12);
+	assert_int_equal(p.low, 0);
+	assert_null(dr_policy_parse(&p, "critical=3 low=12", &at));
+	assert_false(p.drops);
+	assert_int_equal(p.low, 12);
+	assert_int_equal(p.critical, 3);
+	assert_null(dr_policy_parse(&p, "critical=50", &at));
 }
 
 static void what_is_wrong_is_told_with_its_place(void **state)
@@ -113,6 +119,10 @@ static void what_is_wrong_is_told_with_its_place(void **state)
 		{ "every=99999999999999999999999", "the number is too small or too large", 0 },
 		{ "every=4000000000w", "the number is too small or too large", 0 },
 		{ "daily=2 written=5k", "the unit is not M, G or T", 8 },
+		{ "low=5%", "a number without a unit is needed", 0 },
+		{ "low=100", "the number is too small or too large", 0 },
+		{ "low=5 critical=5", "critical is not below low", 6 },
+		{ "critical=9 low=8", "critical is not below low", 11 },
 	};
 	char text[300];
 	u32 i, at;

@@ -63,6 +63,13 @@ cache_mb too large; cache_mb needs; $sectors; $d 2 cache_mb 16385
 cache_mb negative; cache_mb needs; $sectors; $d 2 cache_mb -4
 both policies for a full delta; only.one; $sectors; $d 2 error_if_full queue_if_full
 a policy given twice; only.one; $sectors; $d 2 queue_if_full queue_if_full
+all three of them; only.one; $sectors; $d 3 queue_if_full reclaim_if_full error_if_full
+a limit without a queue; needs queue_if_full; $sectors; $d 2 queue_seconds 3
+a limit for reclaim; needs queue_if_full; $sectors; $d 3 queue_seconds 3 reclaim_if_full
+a limit without a number; queue_seconds needs; $sectors; $d 2 queue_if_full queue_seconds
+a limit of no time; queue_seconds needs; $sectors; $d 3 queue_if_full queue_seconds 0
+a limit that is too long; queue_seconds needs; $sectors; $d 3 queue_if_full queue_seconds 86401
+a limit given twice; once; $sectors; $d 5 queue_if_full queue_seconds 3 queue_seconds 3
 cache_mb given twice; once; $sectors; $d 4 cache_mb 8 cache_mb 8
 track_reads given twice; once; $sectors; $d 2 track_reads track_reads
 discard_passdown given twice; once; $sectors; $d 2 discard_passdown discard_passdown
@@ -97,6 +104,8 @@ dmsetup create v --table "0 $sectors deltarec $d"
 4 cache_mb 5 queue_if_full discard_passdown
 4 DISCARD_passdown CACHE_MB 16384 Error_if_full
 1 track_reads
+3 queue_seconds 86400 QUEUE_if_full
+1 Reclaim_If_Full
 5 TRACK_READS cache_mb 5 queue_if_full discard_passdown
 EOF
 dmbatch v <commands >shown
@@ -109,6 +118,8 @@ is "$(cat features)" "
  4 cache_mb 5 queue_if_full discard_passdown
  4 cache_mb 16384 error_if_full discard_passdown
  1 track_reads
+ 3 queue_if_full queue_seconds 86400
+ 1 reclaim_if_full
  5 cache_mb 5 queue_if_full discard_passdown track_reads" "the table shows what was given"
 sed -n 's/^= \([0-9]\)/\1/p' shown | while read -r line; do
 	printf '%s\n' "load $sectors deltarec $line" suspend resume table

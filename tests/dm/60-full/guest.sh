@@ -22,16 +22,6 @@ write() { dd if="$1" of=$dev bs=1M skip="$2" seek="$2" ${3:+count="$3"} oflag=di
 holds() { blockdev --flushbufs $dev && cmp -n $(($3 << 20)) -i $(($2 << 20)) "$1" $dev; }
 # within SECONDS COMMAND...: does it end in time?
 within() { timeout -k 1 "$@"; }
-# eventually COMMAND...: becomes true within 20 s
-eventually() {
-	local i
-
-	for ((i = 0; i < 100; i++)); do
-		"$@" && return
-		sleep 0.2
-	done
-	return 1
-}
 is_space() { [[ $(space) =~ ^($1)$ ]]; }
 
 # --- error_if_full ------------------------------------------------------------------------
@@ -47,7 +37,7 @@ waiter=$!
 cmd_fails 1 'No space left on device' write C 16
 ok_wait "an event was raised" $waiter
 is "$(space)" full "status says full"
-ok "one event before, one when it was full" eventually [ "$(events)" -ge $((nr + 2)) ]
+ok "one event before, one when it was full" eventually 20 eval '[ "$(events)" -ge '$((nr + 2))' ]'
 used=$(status_word v 4)
 ok "the reserve is left: $used used, reserve $(status_word v 6)" \
 	[ $((${used#*/} - ${used%/*})) -ge "$(status_word v 6)" ]
@@ -74,7 +64,7 @@ for e in $(msg v epochs 0 | awk -v k="$e3" 'NF > 1 && $3 == "sealed" && $1 && $1
 	echo "drop $e"
 done | dmbatch v >drops
 is "$(grep -c '^!' drops)" 0 "all epochs but one can be dropped"
-ok "space returns" eventually is_space 'ok|low'
+ok "space returns" eventually 20 is_space 'ok|low'
 ok "and writes go on" write C 60 4
 ok "... and are there" holds C 60 4
 ok "what is retained is intact" holds B 0 8
@@ -90,7 +80,7 @@ write A 0 && e1=$(checkpoint v a)
 write B 0
 write C 16 48 &
 writer=$!
-ok "it fills up" eventually is_space full
+ok "it fills up" eventually 20 is_space full
 sleep 1
 ok "the writer waits" kill -0 $writer
 ok "reads go on" holds B 0 8
@@ -110,12 +100,12 @@ ok "nothing else has changed" holds B 0 8
 
 write C 64 &
 writer=$!
-ok "it fills up again" eventually is_space full
+ok "it fills up again" eventually 20 is_space full
 blocks=$(status_word v 10)
 ok "dropping what is not needed" within 20 dmsetup message v 0 drop "$e1"
 write_on() { [ "$(status_word v 10)" -gt "$blocks" ]; }
-ok "... lets the writer go on" eventually write_on
-ok "... until it is full again" eventually is_space full
+ok "... lets the writer go on" eventually 20 write_on
+ok "... until it is full again" eventually 20 is_space full
 if kill -0 $writer 2>/dev/null; then
 	ok "a suspend with flush of a full, queueing device does not hang" within 30 dmsetup suspend v
 	dmsetup resume v
@@ -153,7 +143,7 @@ ok "... nor a resume" within 30 dmsetup resume m
 truncate -s 40M small && losetup -c "$tiny"
 ok "suspend, to grow" within 30 dmsetup suspend m
 ok "resume with a larger delta" within 30 dmsetup resume m
-ok "discards go on" eventually blkdiscard -o $((16 << 20)) -l $((8 << 20)) "$m"
+ok "discards go on" eventually 20 blkdiscard -o $((16 << 20)) -l $((8 << 20)) "$m"
 ok "so do writes" dd if=B of="$m" bs=1M count=4 oflag=direct status=none
 like "$(checkpoint m)" '^[0-9]+$' "... and checkpoints"
 is "$(status_of m | cut -d' ' -f1,7)" "rw ok" "it is as it should be"
