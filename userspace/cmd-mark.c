@@ -63,7 +63,7 @@ static int check(const struct epochs *epochs, uint32_t id)
 		    "no such epoch, or it was dropped");
 }
 
-/* @first..@last, as they lie on the way down from @last */
+/* @first..@last, on the way down from @last; those dropped take no mark */
 static int mark_row(const char *name, uint32_t first, uint32_t last,
 		    const char *mark)
 {
@@ -92,7 +92,8 @@ static int mark_row(const char *name, uint32_t first, uint32_t last,
 	out_table("epochs", columns, ARRAY_SIZE(columns));
 	for (e = epochs_find(&epochs, last); !code && e && e->id >= first;
 	     e = epochs_parent(&epochs, e))
-		code = mark_one(name, e->id, mark);
+		if (!epoch_is(e->state, DR_STATE_DROPPED))
+			code = mark_one(name, e->id, mark);
 	out_table_end();
 	epochs_free(&epochs);
 	return code;

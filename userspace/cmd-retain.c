@@ -6,6 +6,7 @@
  * function (core/retain.c) from the same table.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "epochs.h"
 #include "gauge.h"
 #include "output.h"
+#include "past/view.h"
 #include "policy.h"
 
 #define WORD_NO_POLICY	"none"
@@ -139,6 +141,55 @@ static int make_table(const struct epochs *epochs, struct dr_epochs *t)
 	return DR_EXIT_OK;
 }
 
+static void hold(struct dr_epochs *t, uint32_t id)
+{
+	struct dr_epoch *e = dr_epochs_find(t, id);
+
+	if (e)
+		e->held++;
+}
+
+/* "<dev> <epoch> [<#rules> [<start> <sectors> <from> <to> <later>]*]" */
+static int hold_seen(uint64_t start, uint64_t sectors, const char *type,
+		     const char *params, void *arg)
+{
+	const struct dr_epoch *first;
+	struct dr_epochs *t = arg;
+	uint32_t from, to;
+	int n = 0;
+
+	(void)start;
+	(void)sectors;
+	(void)type;
+	if (sscanf(params, "%*s %" SCNu32 " %*s%n", &to, &n) == 1)
+		hold(t, to);
+	while (n && sscanf(params += n, "%*s %*s %" SCNu32 " %" SCNu32 " %*s%n",
+			   &from, &to, &n) == 2) {
+		first = dr_epochs_find(t, from);
+		hold(t, from);
+		hold(t, to);
+		if (first)
+			hold(t, first->parent);
+	}
+	return 0;
+}
+
+static int hold_view(const struct view_info *info, void *arg)
+{
+	mapper_table(info->name, hold_seen, arg);
+	return 0;
+}
+
+/* What open views show */
+static void hold_all(const char *name, struct dr_epochs *t)
+{
+	char uuid[MAPPER_UUID_SIZE];
+
+	view_device_uuid(name, uuid, sizeof(uuid));
+	if (uuid[0])
+		view_each(uuid, hold_view, t);
+}
+
 static void print(const struct epochs *epochs, const struct dr_epochs *t,
 		  const uint8_t *why, const char *policy)
 {
@@ -180,6 +231,7 @@ static int show(const char *name, const char *policy,
 	code = make_table(&epochs, &t);
 	why = code ? NULL : malloc(t.nr + 1);
 	if (why) {
+		hold_all(name, &t);
 		head = epochs_head(&epochs);
 		dr_retain(&t, p, head ? head->id : 0, why);
 		print(&epochs, &t, why, policy);

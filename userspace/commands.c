@@ -531,7 +531,7 @@ const struct cmd commands[] = {
 	.text = {
 		"Keep: newest=<n>, and the last one of each minutely=<n>,",
 		"hourly=, daily=, weekly=, monthly= for so long. Others are",
-		"dropped. around=<n>: beside a suspect one (1).",
+		"dropped. around=<n>: beside a suspect one (1, at most 32).",
 		"Checkpoints: every=<time> (10s, 5m, 1h, 1d), written=<size>",
 		"(500M, 2G), if anything was written. Events: low=<n>,",
 		"critical=<n> percent free. 'none' keeps all. Without a policy,",

@@ -47,7 +47,7 @@ static const struct key {
 	{ DR_POLICY_DAILY, FIELD(keep[DR_PERIOD_DAY]), 1, 36500, KEEPS },
 	{ DR_POLICY_WEEKLY, FIELD(keep[DR_PERIOD_WEEK]), 1, 5200, KEEPS },
 	{ DR_POLICY_MONTHLY, FIELD(keep[DR_PERIOD_MONTH]), 1, 1200, KEEPS },
-	{ DR_POLICY_AROUND, FIELD(around), 0, 1024, COUNT },
+	{ DR_POLICY_AROUND, FIELD(around), 0, 32, COUNT },
 	{ DR_POLICY_EVERY, FIELD(every), 1, 366 * DAY, TIME },
 	{ DR_POLICY_WRITTEN, FIELD(written), 1, ~0u, SIZE },
 	{ DR_POLICY_LOW, FIELD(low), 1, 99, COUNT },
@@ -185,15 +185,14 @@ static s64 period_of(s64 time, enum dr_period period)
 	}
 }
 
-/* --- what stays ------------------------------------------------------------ */
+/* --- what is protected ----------------------------------------------------- */
 
 static bool named(const struct dr_epoch *e)
 {
 	return *e->label && !(e->marks & DR_MARK_LOOSE);
 }
 
-/* Whatever a policy counts */
-static u8 protected(const struct dr_epoch *e)
+u8 dr_retain_protects(const struct dr_epochs *t, const struct dr_epoch *e)
 {
 	if (e->gone || e->state != DR_EPOCH_SEALED)
 		return DR_KEEP_STATE;
@@ -206,44 +205,97 @@ static u8 protected(const struct dr_epoch *e)
 	return e->held ? DR_KEEP_HELD : DR_KEEP_NOT;
 }
 
+/* --- beside a suspect one -------------------------------------------------- */
+
+#define FAR	0x7fu		/* steps: more than the policy asks for */
+#define BESIDE	0x80u		/* one way or the other */
+
+static bool is_suspect(const struct dr_epoch *e)
+{
+	return e->marks & DR_MARK_SUSPECT && !e->gone;
+}
+
+/* Position of what the epoch at @i stands on; t->nr: the base */
+static u32 below(const struct dr_epochs *t, u32 i)
+{
+	u32 id = t->e[i].parent;
+
+	/* Nearly always the record before */
+	if (i && t->e[i - 1].id == id)
+		return i - 1;
+	i = id ? dr_epochs_from(t, id) : t->nr;
+	return i < t->nr && t->e[i].id == id ? i : t->nr;
+}
+
+/*
+ * How far @e is from a suspect one if its neighbour on the way there is @steps.
+ * Those that were dropped are none, only their records are still there.
+ */
+static u8 next_to(const struct dr_epoch *e, u8 steps, u32 around)
+{
+	if (steps == FAR || e->gone || e->state != DR_EPOCH_SEALED)
+		return steps;
+	return steps < around ? steps + 1 : FAR;
+}
+
+static void on_top(const struct dr_epochs *t, u32 around, u8 *steps)
+{
+	u32 i, to;
+
+	for (i = 0; i < t->nr; i++) {
+		to = below(t, i);
+		steps[i] = is_suspect(t->e + i) ? 0 : to == t->nr ? FAR :
+			   next_to(t->e + i, steps[to], around);
+	}
+}
+
+static void underneath(const struct dr_epochs *t, u32 around, u8 *steps)
+{
+	u32 i, to;
+	u8 n;
+
+	for (i = t->nr; i-- > 0;) {
+		to = below(t, i);
+		if (to == t->nr)
+			continue;
+		n = next_to(t->e + to, steps[i] & FAR, around);
+		if (n < (steps[to] & FAR))
+			steps[to] = BESIDE | n;
+	}
+}
+
+/*
+ * What surrounds a suspect epoch tells what it did, and is where a recovery
+ * begins: its ancestors, and what was made on top of it. Twice through the table,
+ * whatever its shape. Return: is there any? Then BESIDE is set in @steps.
+ */
+static bool find_around(const struct dr_epochs *t, u32 around, u8 *steps)
+{
+	bool beside;
+	u32 i;
+
+	for (i = 0; i < t->nr && !is_suspect(t->e + i); i++)
+		;
+	if (i == t->nr || !around)
+		return false;
+	on_top(t, around, steps);
+	for (i = 0; i < t->nr; i++) {
+		beside = steps[i] && steps[i] != FAR;
+		steps[i] = (beside ? BESIDE : 0) |
+			   (is_suspect(t->e + i) ? 0 : FAR);
+	}
+	underneath(t, around, steps);
+	return true;
+}
+
+/* --- what stays ------------------------------------------------------------ */
+
 static void keep(const struct dr_epochs *t, u8 *why, u32 id, u8 reason)
 {
 	u32 i = dr_epochs_from(t, id);
 
 	if (i < t->nr && t->e[i].id == id && why[i] == DR_KEEP_NOT)
 		why[i] = reason;
-}
-
-/*
- * What surrounds a suspect epoch tells what it did, and is where a recovery
- * begins: its ancestors, and what was made on top of it.
- */
-static void keep_around(const struct dr_epochs *t, const struct dr_policy *p,
-			u8 *why)
-{
-	u32 i, n, id;
-
-	for (i = 0; i < t->nr; i++) {
-		if (!(t->e[i].marks & DR_MARK_SUSPECT) || t->e[i].gone)
-			continue;
-		id = t->e[i].parent;
-		for (n = 0; n < p->around && id; n++) {
-			keep(t, why, id, DR_KEEP_AROUND);
-			id = t->e[dr_epochs_from(t, id)].parent;
-		}
-	}
-	for (i = 0; i < t->nr; i++) {
-		id = t->e[i].parent;
-		for (n = 0; n < p->around && id; n++) {
-			const struct dr_epoch *e = t->e + dr_epochs_from(t, id);
-
-			if (e->marks & DR_MARK_SUSPECT) {
-				keep(t, why, t->e[i].id, DR_KEEP_AROUND);
-				break;
-			}
-			id = e->parent;
-		}
-	}
 }
 
 /* The head that the last rollback or replay sealed */
@@ -319,11 +371,15 @@ static void keep_periods(const struct dr_epochs *t, const struct dr_policy *p,
 static void keep_protected(const struct dr_epochs *t,
 			   const struct dr_policy *p, u32 head, u8 *why)
 {
+	bool any = find_around(t, p->around, why), beside;
 	u32 i;
 
-	for (i = 0; i < t->nr; i++)
-		why[i] = protected(t->e + i);
-	keep_around(t, p, why);
+	for (i = 0; i < t->nr; i++) {
+		beside = any && why[i] & BESIDE;
+		why[i] = dr_retain_protects(t, t->e + i);
+		if (beside && why[i] == DR_KEEP_NOT)
+			why[i] = DR_KEEP_AROUND;
+	}
 	keep_for_undo(t, head, why);
 }
 

@@ -80,6 +80,12 @@ void dr_retain(const struct dr_epochs *t, const struct dr_policy *p, u32 head,
 u32 dr_retain_oldest(const struct dr_epochs *t, const struct dr_policy *p,
 		     u32 head, u8 *why);
 
+/*
+ * Does anything protect this epoch, whatever a policy counts? enum dr_keep, up
+ * to DR_KEEP_HELD.
+ */
+u8 dr_retain_protects(const struct dr_epochs *t, const struct dr_epoch *e);
+
 /**
  * dr_mark() - set and clear DR_MARK_* of an epoch, durably
  * Context: may sleep; serialized with commits, and nobody adds epochs.

@@ -470,6 +470,17 @@ run 8 log nosuch && says 'nosuch: no such device'
 result $? "no such device"
 run 0 drop disk 2 && says 'dropped epoch: 2'
 result $? "drop"
+
+# --- mark ----------------------------------------------------------------------------
+
+fresh
+run 0 --json mark disk 2 suspect --to 4 && json "[e['epoch'] for e in d['epochs']] == [4, 2]" &&
+	did 'epochs 0' 'epochs 3' 'mark 4 suspect' 'mark 2 suspect'
+result $? "mark of several passes over the dropped one between them"
+fresh
+run 8 mark disk 3 suspect --to 4 && says '3: no such epoch, or it was dropped' && ! grep -q '^mark' "$FAKE/log"
+result $? "... and takes none for an end"
+
 run 0 close disk && ends remove
 result $? "close"
 

@@ -6,9 +6,11 @@
  * FAKE is a folder: "epochs" holds the lines of the epochs message, "state"
  * "suspended replay-epoch", "node" stands for the device, "log" collects what
  * was done, "note-<epoch>" holds the digits of a note.
- * FAKE_FAIL="<message> <errno>" fails a message that begins so;
+ * FAKE_FAIL="<message> <errno>" fails a message that begins so, with a $ behind
+ * it only the one that is all of it;
  * FAKE_SIGNAL="<message> <signal>" sends us a signal in it. FAKE_DEVNO is the
- * device number, FAKE_UUID what device-mapper knows it by; ioctls of the block
+ * device number, FAKE_UUID what device-mapper knows it by,
+ * FAKE_TABLE its two devices, FAKE_VIEW the table of an open view; ioctls of the block
  * layer and of freezing are only logged, FAKE_IOCTL="<name> <errno>" fails one.
  */
 #include <errno.h>
@@ -25,6 +27,7 @@
 
 #include "dm.h"
 #include "names.h"
+#include "past/layer.h"
 
 #define MAX_EPOCHS	256
 #define PAGE_EPOCHS	3
@@ -269,6 +272,21 @@ static int replay_message(const char *m, char *out)
 	return 0;
 }
 
+/* The lines have no room for marks: only whether the target would take one. */
+static int mark_message(int epoch, char *out)
+{
+	int i, id, parent;
+	char state[16];
+
+	for (i = 0; i < nr_lines; i++)
+		if (sscanf(lines[i], "%d %d %15s", &id, &parent, state) == 3 &&
+		    id == epoch && strcmp(state, DR_STATE_DROPPED)) {
+			sprintf(out, "%d", epoch);
+			return 0;
+		}
+	return -ENOENT;
+}
+
 static int message(const char *m, char *out)
 {
 	char label[64] = "-", frozen[16] = "crash", prev[16];
@@ -301,21 +319,40 @@ static int message(const char *m, char *out)
 		if (a != 2)
 			return -ENODATA;
 		strcpy(out, b ? "- 64+32 256+64" : "64 0+8 32+32");
-	} else if (sscanf(m, "drop %d", &a) == 1) {
+	} else if (!strcmp(m, "policy get")) {
+		strcpy(out, "-");
+	} else if (sscanf(m, "commit %d", &a) == 1) {
 		sprintf(out, "%d", a);
+	} else if (sscanf(m, "mark %d", &a) == 1) {
+		return mark_message(a, out);
+	} else if (sscanf(m, "drop %d", &a) == 1 ||
+		   sscanf(m, "start %d", &a) == 1) {
+		sprintf(out, "%d", a);
+	} else if (sscanf(m, "session %s", out) == 1) {
+		return 0;
+	} else if (!strcmp(m, "update begin")) {
+		strcpy(out, getenv("FAKE_UPDATE") ?: "updating");
+	} else if (!strcmp(m, "update cancel")) {
+		strcpy(out, DR_WORD_NONE);
+	} else if (!strncmp(m, "update end", 10)) {
+		strcpy(out, "4");
 	} else {
 		return -EINVAL;
 	}
 	return 0;
 }
 
-/* "<prefix> <number>" in the environment */
+/* "<prefix> <number>" in the environment; "<all of it>$ <number>" */
 static int asked(const char *variable, const char *text)
 {
 	const char *value = getenv(variable), *space;
+	size_t len;
 
 	space = value ? strrchr(value, ' ') : NULL;
-	if (!space || strncmp(value, text, space - value))
+	len = space ? space - value : 0;
+	if (len && value[len - 1] == '$' && strlen(text) != --len)
+		return 0;
+	if (!space || strncmp(value, text, len))
 		return 0;
 	return atoi(space + 1);
 }
@@ -345,10 +382,21 @@ int mapper_message(const char *name, char **reply, const char *format, ...)
 	return ret;
 }
 
+static bool is_view(const char *name)
+{
+	return getenv("FAKE_VIEW") && !strcmp(name, "look");
+}
+
 int mapper_info(const char *name, struct mapper_info *info)
 {
 	unsigned int major = 0, minor = 0;
 
+	if (is_view(name)) {
+		memset(info, 0, sizeof(*info));
+		strcpy(info->uuid, LAYER_UUID_PREFIX LAYER_VIEW
+		       "-11111111-2222-4333-8444-555555555555-look");
+		return 0;
+	}
 	if (strcmp(name, "disk"))
 		return -ENXIO;
 	load();
@@ -383,7 +431,9 @@ int mapper_status(const char *name, char *type, uint64_t *sectors,
 
 int mapper_list(int (*each)(const char *name, void *arg), void *arg)
 {
-	return each("disk", arg);
+	int ret = each("disk", arg);
+
+	return !ret && getenv("FAKE_VIEW") ? each("look", arg) : ret;
 }
 
 int mapper_table(const char *name,
@@ -391,6 +441,9 @@ int mapper_table(const char *name,
 			     const char *type, const char *params, void *arg),
 		 void *arg)
 {
+	if (is_view(name))
+		return each(0, SECTORS, DR_VIEW_TARGET_NAME,
+			    getenv("FAKE_VIEW"), arg);
 	if (strcmp(name, "disk"))
 		return -ENXIO;
 	return each(0, SECTORS, getenv("FAKE_TYPE") ?: DR_TARGET_NAME,

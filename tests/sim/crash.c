@@ -150,6 +150,7 @@ static void adopt(struct model *m, u32 was)
 	u64 b;
 
 	adopt_ctl(m, was);
+	adopt_marks(m);
 	for (b = 0; b < m->o.nr_blocks; b++)
 		adopt_block(m, b);
 	or_settle(&m->o, m->st->head);

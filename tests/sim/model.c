@@ -150,6 +150,7 @@ static const struct {
 	{ op_rollback, 4 }, { op_replay, 10 }, { op_drop, 5 },
 	{ op_reclaim, 4 }, { op_reopen, 1 }, { op_grow, 1 },
 	{ diff_some, 3 }, { op_note, 4 }, { op_view, 12 }, { op_purge, 4 },
+	{ op_retain, 6 },
 };
 
 static void pick_profile(struct model *m)

@@ -63,7 +63,7 @@ struct model {
 	struct dr_store *st;
 	struct oracle o;
 	u32 spb;		/* sectors in a block */
-	u32 percent[20];	/* profile: weights of the operations */
+	u32 percent[24];	/* profile: weights of the operations */
 	u32 mem_max;
 	u32 tight;		/* blocks for data in each session; 0: all */
 	u32 lazy;		/* percent: how seldom merges are made */
@@ -196,6 +196,16 @@ void verify_preview(struct model *m, u32 sealed, u32 replay, u64 mixed);
 void open_views(struct model *m);
 void close_views(struct model *m);
 bool is_viewed(const struct model *m, u32 epoch);
+
+void commit_made(struct model *m);
+
+/* policy.c */
+int op_retain(struct model *m);
+/* What was going is dropped, or some of it. Return: how many */
+u32 retain_done(struct model *m);
+void adopt_marks(struct model *m);
+/* Is no policy to drop it? */
+bool protects(const struct model *m, const struct or_epoch *o);
 
 /* crash.c */
 int op_reopen(struct model *m);

@@ -43,6 +43,9 @@ struct or_epoch {
 	u32 parent;
 	bool dropped;
 	bool sealed;		/* and acknowledged */
+	bool going;		/* a policy is dropping it */
+	u8 marks;
+	u8 marks_next;		/* the same, while it is being marked */
 	char label[DR_LABEL_MAX + 1];
 	struct or_note note;
 	struct or_ver **ver;	/* by block */

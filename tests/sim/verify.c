@@ -132,6 +132,9 @@ static void verify_records(struct model *m)
 		e = dr_epochs_find(&m->st->epochs, x->id);
 		if (!e)
 			fail(m, "epoch %u is missing", x->id);
+		if (x->sealed && x->marks != e->marks)
+			fail(m, "epoch %u: marks %u, should be %u", x->id,
+			     e->marks, x->marks);
 		if (x->sealed && strcmp(x->label, e->label))
 			fail(m, "epoch %u: label '%s', should be '%s'", x->id,
 			     e->label, x->label);

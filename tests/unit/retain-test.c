@@ -119,6 +119,7 @@ static void what_is_wrong_is_told_with_its_place(void **state)
 		{ "every=99999999999999999999999", "the number is too small or too large", 0 },
 		{ "every=4000000000w", "the number is too small or too large", 0 },
 		{ "daily=2 written=5k", "the unit is not M, G or T", 8 },
+		{ "around=33", "the number is too small or too large", 0 },
 		{ "low=5%", "a number without a unit is needed", 0 },
 		{ "low=100", "the number is too small or too large", 0 },
 		{ "low=5 critical=5", "critical is not below low", 6 },
@@ -268,6 +269,51 @@ static void marks_names_and_their_neighbours_stay(void **state)
 	end();
 }
 
+/* A record that waits for reclaim is nobody's neighbour. */
+static void dropped_epochs_are_no_neighbours(void **state)
+{
+	u32 id;
+
+	begin();
+	chain(20, HOUR);
+	epoch(10)->marks = DR_MARK_SUSPECT;
+	for (id = 7; id <= 13; id++)
+		if (id != 10)
+			epoch(id)->state = DR_EPOCH_DROPPED;
+	epoch(8)->gone = true;
+	add(9, NOW);		/* on what the suspect one stands on */
+	apply("newest=1");
+	assert_int_equal(fate(6), DR_KEEP_AROUND);
+	assert_int_equal(fate(14), DR_KEEP_AROUND);
+	assert_int_equal(count(DR_KEEP_AROUND), 2);
+	apply("newest=1 around=2");
+	assert_int_equal(fate(5), DR_KEEP_AROUND);
+	assert_int_equal(fate(15), DR_KEEP_AROUND);
+	assert_int_equal(count(DR_KEEP_AROUND), 4);
+	end();
+}
+
+/* The nearest one counts, whatever lies on the way to another. */
+static void neighbours_are_counted_from_the_nearest(void **state)
+{
+	begin();
+	chain(100, HOUR);
+	epoch(40)->marks = DR_MARK_SUSPECT;
+	epoch(60)->marks = DR_MARK_SUSPECT;
+	epoch(70)->marks = DR_MARK_SUSPECT | DR_MARK_PINNED;
+	apply("newest=1 around=32");
+	assert_int_equal(fate(7), DR_KEEP_NOT);
+	assert_int_equal(fate(8), DR_KEEP_AROUND);
+	assert_int_equal(fate(50), DR_KEEP_AROUND);
+	assert_int_equal(fate(70), DR_KEEP_PINNED);
+	assert_int_equal(fate(99), DR_KEEP_AROUND);
+	epoch(70)->marks = 0;
+	apply("newest=1 around=32");
+	assert_int_equal(fate(92), DR_KEEP_AROUND);
+	assert_int_equal(fate(93), DR_KEEP_NOT);
+	end();
+}
+
 static void what_undo_returns_to_stays(void **state)
 {
 	begin();
@@ -312,6 +358,8 @@ int main(void)
 		cmocka_unit_test(weeks_begin_on_mondays_and_months_on_the_first),
 		cmocka_unit_test(to_apply_it_again_and_again_is_to_apply_it_once),
 		cmocka_unit_test(marks_names_and_their_neighbours_stay),
+		cmocka_unit_test(dropped_epochs_are_no_neighbours),
+		cmocka_unit_test(neighbours_are_counted_from_the_nearest),
 		cmocka_unit_test(what_undo_returns_to_stays),
 		cmocka_unit_test(the_oldest_that_nobody_protects_goes_first),
 	};
