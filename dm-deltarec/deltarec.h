@@ -179,6 +179,7 @@ struct deltarec_store {
 
 	/* Set by preresume */
 	bool activated;
+	time64_t since;			/* of the clock that never jumps */
 	struct deltarec_features f;
 	struct mutex ti_lock;			/* for ti */
 	struct dm_target *ti;			/* ti_lock: for events */

@@ -2,6 +2,8 @@
 /*
  * status.c - the status line (the words: core/names.h).
  */
+#include <linux/ktime.h>
+
 #include "deltarec.h"
 
 static const char *mode_word(const struct deltarec_store *s)
@@ -61,7 +63,8 @@ static void info_locked(struct deltarec_store *s, struct deltarec_reply *out)
 			       s->replay.queued);
 	else
 		deltarec_reply(out, DR_WORD_NONE " ");
-	deltarec_reply(out, "%llu", st->gen);
+	deltarec_reply(out, "%llu %llu/%lld", st->gen, sp->taken,
+		       ktime_get_seconds() - s->since);
 }
 
 static void info(struct deltarec_store *s, struct deltarec_reply *out)

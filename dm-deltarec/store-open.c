@@ -15,6 +15,7 @@
  * so neither keeps the other from it, and everybody else is kept out as long
  * as one is left.
  */
+#include <linux/ktime.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -476,6 +477,7 @@ static int activate(struct deltarec_store *s)
 	if (dr_reclaim_pending(&s->st))
 		s->st.reclaim_wanted = true;
 	spin_unlock_irq(&s->lock);
+	s->since = ktime_get_seconds();
 	/* Views look for this without meta. */
 	smp_store_release(&s->activated, true);
 	return 0;

@@ -6,13 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli.h"
 #include "commands.h"
 #include "device.h"
+#include "epochs.h"
+#include "forecast.h"
 #include "names.h"
 #include "output.h"
 #include "parse.h"
+#include "policy.h"
 #include "past/view.h"
 
 /* Pairs are one line in text and two members in JSON. */
@@ -48,6 +52,8 @@ static const struct out_column columns[] = {
 	{ "replay_done", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "replay_queued", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "generation", "generation", OUT_NUMBER, OUT_BOTH },
+	{ "taken_bytes", NULL, OUT_BYTES, OUT_ONLY_JSON },
+	{ "active_seconds", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "nr_views", "views", OUT_NUMBER, OUT_BOTH },
 };
 
@@ -134,7 +140,67 @@ static void fill(const char *name, const struct device_status *s,
 	v[n++] = out_maybe(replaying, s->replay_done);
 	v[n++] = out_maybe(replaying, s->replay_queued);
 	v[n++] = out_maybe(ok, s->generation);
+	v[n++] = out_maybe(ok, s->taken * UNIT_BLOCK_BYTES);
+	v[n++] = out_maybe(ok, s->active_seconds);
 	v[n++] = views_of(name);
+}
+
+/* --- how long it lasts -------------------------------------------------------- */
+
+static const struct out_column lasts[] = {
+	{ NULL, "lasts", OUT_TEXT, OUT_ONLY_TEXT },
+	{ "full_seconds", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "rate_bytes", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "rate_seconds", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+};
+
+static const struct out_column needs[] = {
+	{ NULL, "policy needs", OUT_TEXT, OUT_ONLY_TEXT },
+	{ "policy_bytes", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "policy_fits", NULL, OUT_BOOL, OUT_ONLY_JSON },
+};
+
+static void print_forecast(const struct forecast *f, uint64_t total)
+{
+	char text[256];
+
+	out_record(lasts, ARRAY_SIZE(lasts), (struct out_value[]){
+		out_text(forecast_text(f, text, sizeof(text))),
+		out_maybe(f->ends, f->seconds), out_maybe(f->known, f->rate),
+		out_maybe(f->known, f->window) });
+	if (!f->has_need && !out_is_json())
+		return;
+	out_record(needs, ARRAY_SIZE(needs), (struct out_value[]){
+		out_text(forecast_policy_text(f, total, text, sizeof(text))),
+		out_maybe(f->has_need, f->need),
+		out_maybe(f->has_need, f->fits) });
+}
+
+/* What cannot be asked leaves it unknown: the status has been told already. */
+static void forecast(const char *name, const struct device_status *s)
+{
+	uint64_t unit = s->block_sectors * SECTOR_BYTES / UNIT_BLOCK_BYTES;
+	struct forecast f = { .known = false };
+	struct forecast_in in = {
+		.total = s->total, .used = s->used, .reserve = s->reserve,
+		.unit = unit, .device = s->sectors / s->block_sectors,
+		.taken = s->taken,
+		.active = s->active_seconds, .now = time(NULL),
+	};
+	struct policy_text text;
+	struct dr_policy policy;
+	struct epochs epochs;
+	uint32_t at;
+
+	if (!policy_read(name, &text) &&
+	    !dr_policy_parse(&policy, text.text, &at) &&
+	    !epochs_load_from(name, DR_BASE_EPOCH, &epochs)) {
+		in.policy = &policy;
+		in.epochs = &epochs;
+		forecast_make(&in, &f);
+		epochs_free(&epochs);
+	}
+	print_forecast(&f, s->total);
 }
 
 static int one(const char *name)
@@ -148,6 +214,9 @@ static int one(const char *name)
 		return code;
 	fill(name, &status, &text, values);
 	out_record(columns, NR_COLUMNS, values);
+	/* One that is stuck must not keep the tool. */
+	if (!status.fail && !status.info.suspended && status.block_sectors)
+		forecast(name, &status);
 	if (!status.fail && status.replaying)
 		out_say("'dmdelta abort %s' ends a replay that was left open.",
 			name);

@@ -176,7 +176,8 @@ static bool take_reclaim(const char *word, struct device_status *s)
 	       !word[end ? end : first];
 }
 
-enum { NR_STATUS_WORDS = 16 };
+/* Newer modules may tell more. */
+enum { NR_STATUS_WORDS = 17 };
 
 static const char *parse_words(char *const *w, struct device_status *s)
 {
@@ -210,13 +211,15 @@ static const char *parse_words(char *const *w, struct device_status *s)
 		return "reclaim";
 	if (!take_replay(w[14], s))
 		return "replay";
-	return parse_number(w[15], &s->generation) ? "generation" : NULL;
+	if (parse_number(w[15], &s->generation))
+		return "generation";
+	return take_pair(w[16], &s->taken, &s->active_seconds) ? NULL : "taken";
 }
 
 const char *device_status_parse(const char *params,
 				struct device_status *status)
 {
-	char *words[NR_STATUS_WORDS + 1], *copy, *rest, *word;
+	char *words[NR_STATUS_WORDS] = { NULL }, *copy, *rest, *word;
 	const char *wrong = "number of words";
 	int nr = 0;
 
@@ -224,7 +227,7 @@ const char *device_status_parse(const char *params,
 	rest = copy;
 	if (!copy)
 		return "memory";
-	while ((word = strsep(&rest, " ")) && nr <= NR_STATUS_WORDS)
+	while ((word = strsep(&rest, " ")) && nr < NR_STATUS_WORDS)
 		if (*word)
 			words[nr++] = word;
 	if (nr == 1 && !strcmp(words[0], DR_MODE_FAIL)) {

@@ -42,6 +42,8 @@ struct device_status {
 	bool replaying;
 	uint64_t replay_epoch, replay_rules, replay_done, replay_queued;
 	uint64_t generation;
+	uint64_t taken;		/* 4 KiB handed out to data since the open, */
+	uint64_t active_seconds;	/* which was so long ago */
 };
 
 /* parse_name() for a command's first word. */

@@ -100,16 +100,20 @@ static int add(struct epochs *epochs, const struct epoch *e, size_t *room)
 	return 0;
 }
 
-static int not_understood(const char *name, const char *line)
+/* A line that is not as it should be, for the message about it */
+struct bad_line {
+	char text[256];
+};
+
+static int not_understood(struct bad_line *bad, const char *line)
 {
-	return fail(DR_EXIT_OPERATIONAL, name,
-		    "use the tool that came with the module",
-		    "list of epochs not understood: '%s'", line);
+	snprintf(bad->text, sizeof(bad->text), "%s", line);
+	return -EBADMSG;
 }
 
 /* One reply; *@cursor is where the next one starts, *@more if there is one. */
-static int take_page(const char *name, char *reply, struct epochs *epochs,
-		     size_t *room, uint64_t *cursor, bool *more)
+static int take_page(char *reply, struct epochs *epochs, size_t *room,
+		     uint64_t *cursor, bool *more, struct bad_line *bad)
 {
 	char *line = strsep(&reply, "\n");
 	uint64_t next = 0;
@@ -117,7 +121,7 @@ static int take_page(const char *name, char *reply, struct epochs *epochs,
 
 	*more = strcmp(line, DR_WORD_NONE) != 0;
 	if (*more && (parse_number(line, &next) || next <= *cursor))
-		return not_understood(name, line);
+		return not_understood(bad, line);
 	*cursor = next;
 	while ((line = strsep(&reply, "\n"))) {
 		char copy[256];
@@ -126,12 +130,11 @@ static int take_page(const char *name, char *reply, struct epochs *epochs,
 			continue;
 		snprintf(copy, sizeof(copy), "%s", line);
 		if (!parse_line(line, &e))
-			return not_understood(name, copy);
+			return not_understood(bad, copy);
 		if (add(epochs, &e, room))
-			return fail(DR_EXIT_OPERATIONAL, "memory", NULL,
-				    "none left");
+			return -ENOMEM;
 	}
-	return DR_EXIT_OK;
+	return 0;
 }
 
 static int by_id(const void *a, const void *b)
@@ -141,35 +144,62 @@ static int by_id(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-int epochs_load(const char *name, struct epochs *epochs)
+static int load(const char *name, uint64_t cursor, struct epochs *epochs,
+		struct bad_line *bad)
 {
-	int code = DR_EXIT_OK, ret;
-	uint64_t cursor = 0;
 	bool more = true;
 	size_t room = 0;
 	char *reply;
+	int ret = 0;
 
 	memset(epochs, 0, sizeof(*epochs));
-	while (!code && more) {
+	while (!ret && more) {
 		if (cancelled()) {
-			code = fail_cancelled(name);
+			ret = -EINTR;
 			break;
 		}
 		ret = mapper_message(name, &reply, DR_MSG_EPOCHS " %" PRIu64,
 				     cursor);
-		if (ret) {
-			code = message_fail(name, "list of epochs", ret);
+		if (ret)
 			break;
-		}
-		code = take_page(name, reply, epochs, &room, &cursor, &more);
+		ret = take_page(reply, epochs, &room, &cursor, &more, bad);
 		free(reply);
 	}
-	if (code)
+	if (ret)
 		epochs_free(epochs);
 	else
 		qsort(epochs->epochs, epochs->nr, sizeof(*epochs->epochs),
 		      by_id);
-	return code;
+	return ret;
+}
+
+int epochs_load_from(const char *name, uint32_t first, struct epochs *epochs)
+{
+	struct bad_line bad;
+
+	return load(name, first, epochs, &bad);
+}
+
+int epochs_load(const char *name, struct epochs *epochs)
+{
+	struct bad_line bad;
+	int ret = load(name, DR_BASE_EPOCH, epochs, &bad);
+
+	switch (ret) {
+	case 0:
+		return DR_EXIT_OK;
+	case -EINTR:
+		if (cancelled())
+			return fail_cancelled(name);
+		break;
+	case -EBADMSG:
+		return fail(DR_EXIT_OPERATIONAL, name,
+			    "use the tool that came with the module",
+			    "list of epochs not understood: '%s'", bad.text);
+	case -ENOMEM:
+		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	}
+	return message_fail(name, "list of epochs", ret);
 }
 
 void epochs_free(struct epochs *epochs)

@@ -38,6 +38,12 @@ struct epochs {
 
 /* All epochs, dropped ones included. Return: exit code, has said why. */
 int epochs_load(const char *name, struct epochs *epochs);
+
+/*
+ * Those from @first on, without a word about what goes wrong.
+ * Return: 0 or a negative errno; -EBADMSG: the list is not understood.
+ */
+int epochs_load_from(const char *name, uint32_t first, struct epochs *epochs);
 void epochs_free(struct epochs *epochs);
 
 const struct epoch *epochs_find(const struct epochs *epochs, uint32_t id);

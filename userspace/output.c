@@ -21,7 +21,7 @@
 #include "text.h"
 
 #define HELD_ROWS	256	/* rows seen before column widths are fixed */
-#define MAX_COLUMNS	32
+#define MAX_COLUMNS	48
 
 static struct {
 	bool json;

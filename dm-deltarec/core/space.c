@@ -330,6 +330,7 @@ u64 dr_space_take_data(struct dr_space *sp, u32 want, u32 *got)
 	}
 	if (!first)
 		return 0;
+	sp->taken += (u64)*got * n;
 	dr_space_set_busy(sp, first, (u64)*got * n);
 	*cursor = first + (u64)*got * n;
 	if (*cursor >= sp->nr_blocks)

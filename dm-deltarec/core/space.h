@@ -39,6 +39,7 @@ struct dr_space {
 	u64 free;		/* sum of nr_free */
 	u64 pending;		/* given up, not free yet */
 	u64 nodes;		/* blocks used by trees */
+	u64 taken;		/* blocks handed out to data, ever since the open */
 	u64 data_cursor;
 	u64 run_cursor;		/* where large writes go on */
 	u64 node_cursor;
