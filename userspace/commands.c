@@ -547,6 +547,18 @@ const struct cmd commands[] = {
 	.options = no_options,
 	.run = cmd_drop,
 }, {
+	.name = "extend",
+	.summary = "use what the delta device has grown by",
+	.text = {
+		"The delta device is enlarged first, with what made it:",
+		"lvextend, losetup -c, a larger partition. Works in use, and",
+		"when there is no space left. Exit status 0 also when it had",
+		"not grown.",
+	},
+	.args = { ARG_NAME },
+	.options = no_options,
+	.run = cmd_extend,
+}, {
 	.name = "check",
 	.summary = "verify a delta device that is not open; read-only",
 	.text = {

@@ -72,6 +72,7 @@ int cmd_cp(const struct cmd_line *line);
 int cmd_diff(const struct cmd_line *line);
 int cmd_drop(const struct cmd_line *line);
 int cmd_dump(const struct cmd_line *line);
+int cmd_extend(const struct cmd_line *line);
 int cmd_format(const struct cmd_line *line);
 int cmd_help(const struct cmd_line *line);
 int cmd_log(const struct cmd_line *line);

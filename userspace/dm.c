@@ -356,6 +356,17 @@ int mapper_suspend(const char *name)
 	return task_run_and_destroy(task_new(DM_DEVICE_SUSPEND, name));
 }
 
+int mapper_suspend_quietly(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_SUSPEND, name);
+
+	if (task && (!dm_task_no_flush(task) || !dm_task_skip_lockfs(task))) {
+		dm_task_destroy(task);
+		task = NULL;
+	}
+	return task_run_and_destroy(task);
+}
+
 int mapper_resume(const char *name)
 {
 	return resume(name, 0);

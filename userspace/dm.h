@@ -90,6 +90,12 @@ int mapper_remove_deferred(const char *name);
 int mapper_suspend(const char *name);
 int mapper_resume(const char *name);
 
+/*
+ * Does neither, and what waits inside the target goes on after the resume. Not
+ * where the content changes meanwhile.
+ */
+int mapper_suspend_quietly(const char *name);
+
 /* Name of the mapped device with this number. -ENXIO: it is none. */
 int mapper_name_of(dev_t devno, char *name, size_t size);
 

@@ -81,9 +81,9 @@ static int wake(struct switcher *sw)
 		    "resume: %s", strerror(-ret));
 }
 
-static int suspended_message(struct switcher *sw, char **reply, int *error,
-			     const char *message)
+static int suspended_message(void *arg)
 {
+	struct switcher *sw = arg;
 	int ret = mapper_suspend(sw->name);
 	int code;
 
@@ -92,7 +92,7 @@ static int suspended_message(struct switcher *sw, char **reply, int *error,
 		mapper_resume(sw->name);
 		return device_fail(sw->name, "suspend", ret);
 	}
-	*error = mapper_message(sw->name, reply, "%s", message);
+	sw->error = mapper_message(sw->name, &sw->reply, "%s", sw->message);
 	code = wake(sw);
 	if (!code && ioctl(sw->fd, BLKFLSBUF))
 		code = fail_errno(sw->name, "dropping the page cache", -errno);
@@ -102,22 +102,15 @@ static int suspended_message(struct switcher *sw, char **reply, int *error,
 int switch_message(struct switcher *sw, char **reply, int *error,
 		   const char *message)
 {
-	struct guard guard;
-	int code, ret;
+	int code;
 
-	*reply = NULL;
-	*error = 0;
-	if (cancelled())
-		return fail_cancelled(sw->name);
-	hold_signals();
-	ret = guard_start(&guard, resume_for_good, sw);
-	if (ret) {
-		code = fail_errno(sw->name, "fork", ret);
-	} else {
-		code = suspended_message(sw, reply, error, message);
-		guard_stop(&guard);
-	}
-	release_signals();
+	sw->message = message;
+	sw->reply = NULL;
+	sw->error = 0;
+	code = guard_suspended(sw->name, suspended_message, resume_for_good,
+			       sw);
+	*reply = sw->reply;
+	*error = sw->error;
 	return code;
 }
 

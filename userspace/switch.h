@@ -20,6 +20,10 @@
 struct switcher {
 	const char *name;
 	int fd;
+	/* Of the message that is being sent, and what became of it: */
+	const char *message;
+	char *reply;
+	int error;
 };
 
 /* Return: exit code, has said why (who uses the device, when it is busy). */

@@ -78,6 +78,12 @@ ends_soon() {
 	done
 	return 1
 }
+# We and the guard were locked into memory while the device was suspended. The
+# sanitizers do without, and who is not root may not.
+locked() {
+	[ -n "${MAKE_ARGS-}" ] || [ "$(id -u)" != 0 ] ||
+		[ "$(awk '$2 > 1000' "$FAKE/locked" | wc -l)" = 2 ]
+}
 says() { grep -qE -- "$1" "$tmp/out" "$tmp/err"; }
 json() { python3 -c "import json, sys; d = json.load(open('$tmp/out')); sys.exit(not ($1))"; }
 
@@ -88,6 +94,8 @@ run 0 rollback disk good && says 'new head: *5' &&
 	did 'BLKFLSBUF' 'epochs 0' 'epochs 3' 'suspend' 'rollback 1' 'resume' \
 	    'BLKFLSBUF'
 result $? "rollback: flush, suspend, message, resume, drop the cache"
+locked
+result $? "... with all its memory there, and the guard's, while it is suspended"
 fresh
 run 0 --json rollback disk head~2 && json "d['epoch'] == 2 and d['head'] == 5 and d['previous_head'] == 4"
 result $? "rollback to head~2 in JSON"
@@ -503,6 +511,34 @@ run 8 FAKE_STATUS="${words% 0/0*} 7" status disk && says 'not understood: taken'
 result $? "a count that is none"
 run 0 FAKE_STATUS="$words" FAKE_FAIL='policy get 5' status disk && says '^lasts: +unknown'
 result $? "what cannot be asked is unknown"
+
+# --- extend ------------------------------------------------------------------------
+
+fresh
+run 8 FAKE_TABLE="7:0 9999:1" extend disk && says '9999:1: the size of the delta device is not known' && ! grep -q suspend "$FAKE/log"
+result $? "extend over a delta that is nowhere"
+run 8 FAKE_STATUS="${words/rw/ro}" extend disk && says 'read-only'
+result $? "... of a device that may only be read"
+some=$(for dev in /sys/dev/block/*/size; do [ "$(cat "$dev")" -gt 80000 ] && echo "$dev"; done 2>/dev/null | head -n 1)
+if [ -n "$some" ]; then
+	dev=${some#/sys/dev/block/} dev=${dev%/size} size=$(($(cat "$some") / 8))
+	fresh
+	run 8 FAKE_TABLE="7:0 $dev" extend disk && says 'could not use what .* has grown by' && did suspend '... quietly' resume
+	result $? "extend: suspend without a flush, resume, look"
+	locked
+	result $? "... with all memory there"
+	fresh
+	run 8 FAKE_TABLE="7:0 $dev" FAKE_FAIL='suspend 5' extend disk && says 'suspend: ' && ends resume
+	result $? "a suspend that fails is followed by a resume"
+	fresh
+	run 8 FAKE_TABLE="7:0 $dev" FAKE_STATUS="rw 2 1 100/$((size + 1)) 50 60 ok 8 2 5 1/64 0 2/16 - - 9 0/0" extend disk && says 'has shrunk' && did
+	result $? "a delta that has shrunk is not touched"
+	usable=$((size % 32256 <= 8 ? size - size % 32256 : size))
+	for total in $usable $size; do
+		run 0 FAKE_TABLE="7:0 $dev" FAKE_STATUS="rw 2 1 100/$total 50 60 ok 8 2 5 1/64 0 2/16 - - 9 0/0" --json extend disk && json "d['extended'] is False and d['delta_bytes'] >= $((size * 4096))" && did
+		result $? "one that has not grown ($total blocks) is not, either"
+	done
+fi
 
 run 0 close disk && ends remove
 result $? "close"

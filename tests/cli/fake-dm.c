@@ -447,7 +447,7 @@ int mapper_table(const char *name,
 	if (strcmp(name, "disk"))
 		return -ENXIO;
 	return each(0, SECTORS, getenv("FAKE_TYPE") ?: DR_TARGET_NAME,
-		    "7:0 7:1", arg);
+		    getenv("FAKE_TABLE") ?: "7:0 7:1", arg);
 }
 
 int mapper_name_of(dev_t devno, char *name, size_t size)
@@ -488,7 +488,39 @@ int mapper_remove(const char *name)
 {
 	(void)name;
 	note("remove");
-	return 0;
+	return -asked("FAKE_FAIL", "remove");
+}
+
+/* "VmLck: <n> kB" of a process, as "locked" has a line for each */
+static void note_locked(FILE *to, int pid)
+{
+	char name[64], line[128];
+	FILE *f;
+
+	sprintf(name, "/proc/%d/status", pid);
+	f = fopen(name, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "VmLck:", 6))
+			fputs(line, to);
+	if (f)
+		fclose(f);
+}
+
+/* How much memory we and our children, the guard, keep from being paged out */
+static void note_all_locked(void)
+{
+	FILE *to = open_to("locked", "w"), *f;
+	char name[64];
+	int pid;
+
+	note_locked(to, getpid());
+	sprintf(name, "/proc/self/task/%d/children", getpid());
+	f = fopen(name, "r");
+	while (f && fscanf(f, "%d", &pid) == 1)
+		note_locked(to, pid);
+	if (f)
+		fclose(f);
+	fclose(to);
 }
 
 int mapper_suspend(const char *name)
@@ -496,11 +528,20 @@ int mapper_suspend(const char *name)
 	(void)name;
 	load();
 	note("suspend");
+	note_all_locked();
 	if (asked("FAKE_FAIL", "suspend"))
 		return -asked("FAKE_FAIL", "suspend");
 	suspended = 1;
 	save();
 	return 0;
+}
+
+int mapper_suspend_quietly(const char *name)
+{
+	int ret = mapper_suspend(name);
+
+	note("... quietly");
+	return ret;
 }
 
 int mapper_resume(const char *name)
