@@ -16,6 +16,7 @@
  *   worker.c      merges, reclaim, replay in the background
  *   reads.c       what was read, when that is wanted
  *   policy.c      checkpoints and drops that nobody asks for
+ *   commit.c      the past becomes the origin's content, in the background
  *   view.c        the other target: an epoch of the past, read-only. Its reads
  *                 take the same way, with a lineage of their own
  *
@@ -54,6 +55,7 @@
 #include <linux/workqueue.h>
 
 #include "compat/compat.h"
+#include "core/fold.h"
 #include "core/gauge.h"
 #include "core/recipe.h"
 #include "core/recover.h"
@@ -156,6 +158,17 @@ struct deltarec_policy {
 	unsigned long dropped;	/* jiffies: of the last look */
 };
 
+/* A commit to the origin; see commit.c. All but the first under meta */
+struct deltarec_commit {
+	struct delayed_work work;
+	struct deltarec_bdev origin;	/* open while there is one */
+	bool merged;			/* since it began */
+	bool stopped;			/* by message */
+	bool copied;			/* the copies in hand are durable */
+	int error;			/* why it waits, or 0 */
+	unsigned long ios;		/* bios that were there */
+};
+
 struct deltarec_reads;		/* reads.c */
 
 struct deltarec_store {
@@ -167,8 +180,8 @@ struct deltarec_store {
 
 	/* Set when opened */
 	struct list_head list;			/* registry */
-	unsigned int users;			/* registry: tables and views */
-	unsigned int heads;			/* registry: tables of md */
+	unsigned int users;			/* tables and views; users_lock */
+	unsigned int heads;			/* tables of md; users_lock */
 	dev_t dev;				/* of the delta device */
 	struct mapped_device *md;		/* registry; NULL: views only */
 	dev_t md_dev;				/* registry; 0: none */
@@ -234,6 +247,7 @@ struct deltarec_store {
 	struct deltarec_replay_info replay;	/* lock */
 	struct deltarec_note note;
 	struct deltarec_policy policy;
+	struct deltarec_commit commit;
 	struct deltarec_reads *reads;		/* NULL: never tracked */
 	struct workqueue_struct *ctl_wq;
 	struct work_struct event_work;
@@ -358,6 +372,11 @@ int deltarec_store_get(struct deltarec *dt);
  */
 int deltarec_store_find(struct deltarec *dt, dev_t dev, bool delta);
 void deltarec_store_put(struct deltarec *dt);
+/*
+ * Does another store that is open have the same origin? 1, 0, or -EAGAIN when
+ * that cannot be known without waiting, and @wait is false. May sleep.
+ */
+int deltarec_origin_shared(const struct deltarec_store *s, bool wait);
 /* What deltarec_store_find() finds just this store by, now */
 dev_t deltarec_store_dev(const struct deltarec_store *s, bool *delta);
 /* First write, growth, features; nothing is in flight. May sleep. */
@@ -583,6 +602,21 @@ void deltarec_policy_sealed(struct deltarec_store *s);
 int deltarec_message_mark(struct deltarec *dt, unsigned int argc, char **argv,
 			  struct deltarec_reply *reply);
 int deltarec_message_policy(struct deltarec *dt, unsigned int argc,
+			    char **argv, struct deltarec_reply *reply);
+
+/* commit.c */
+void deltarec_commit_init(struct deltarec_store *s);
+/* Go on with what the superblock says; and not any more. May sleep. */
+void deltarec_commit_start(struct deltarec_store *s);
+void deltarec_commit_end(struct deltarec_store *s);
+/* Begin one as the policy wants. May sleep, no locks held. */
+void deltarec_commit_lag(struct deltarec_store *s);
+/* The copy that the core asks for (env.h) */
+int deltarec_commit_save(struct deltarec_store *s, const struct dr_copy *copy);
+/* Word of the status line; lock held */
+void deltarec_commit_status(struct deltarec_store *s,
+			    struct deltarec_reply *reply);
+int deltarec_message_commit(struct deltarec *dt, unsigned int argc,
 			    char **argv, struct deltarec_reply *reply);
 
 /* status.c */

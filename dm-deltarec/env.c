@@ -267,6 +267,11 @@ static void commit_unlock(void *ctx)
 	mutex_unlock(&s->ctl);
 }
 
+static int env_save(void *ctx, const struct dr_copy *copy)
+{
+	return deltarec_commit_save(ctx, copy);
+}
+
 static const struct dr_env env_ops = {
 	.enter = env_enter,
 	.leave = env_leave,
@@ -282,6 +287,7 @@ static const struct dr_env env_ops = {
 	.report = env_report,
 	.freed = env_freed,
 	.waited_for = env_waited_for,
+	.save = env_save,
 };
 
 int deltarec_env_init(struct deltarec_store *s)

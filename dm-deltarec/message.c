@@ -32,9 +32,9 @@ const char *deltarec_remedy(int error)
 	case -EEXIST:
 		return "another epoch has this label, choose another one";
 	case -EBUSY:
-		return "it is the head, or a replay is open: see 'dmdelta abort'";
+		return "it is the head, or in use by a replay or a commit: see 'dmdelta status'";
 	case -ETXTBSY:
-		return "an open view shows it or needs it: close the view first ('dmdelta views')";
+		return "a view shows it or needs it ('dmdelta views'), or it is being committed";
 	case -ENOENT:
 		return "there is no such epoch to be used here: see 'dmdelta log'";
 	case -ENODATA:
@@ -340,6 +340,22 @@ static void print_epoch(const struct dr_store *st, const struct dr_epoch *e,
 	print_marks(READ_ONCE(e->marks), reply);
 }
 
+/* The origin: as it was formatted, or as the epoch that was committed last */
+static void print_base(const struct dr_store *st, struct deltarec_reply *reply)
+{
+	u32 epoch = le32_to_cpu(st->sb.base_epoch);
+	u64 time = le64_to_cpu(epoch ? st->sb.base_time : st->sb.created);
+
+	deltarec_reply(reply, "\n0 " DR_WORD_NONE " " DR_STATE_SEALED
+		       " %llu base " DR_WORD_NONE " ", time);
+	if (epoch)
+		deltarec_reply(reply, DR_HOW_COMMIT " %u", epoch);
+	else
+		deltarec_reply(reply, DR_HOW_FORMAT " " DR_WORD_NONE);
+	deltarec_reply(reply, " " DR_WORD_NONE " " DR_WORD_NONE " "
+		       DR_WORD_NONE " " DR_WORD_NONE);
+}
+
 static int epochs(struct deltarec *dt, unsigned int argc, char **argv,
 		  struct deltarec_reply *reply)
 {
@@ -359,11 +375,7 @@ static int epochs(struct deltarec *dt, unsigned int argc, char **argv,
 	else
 		deltarec_reply(reply, DR_WORD_NONE);
 	if (!cursor)
-		deltarec_reply(reply, "\n0 " DR_WORD_NONE " " DR_STATE_SEALED
-			       " %llu base " DR_WORD_NONE " " DR_HOW_FORMAT " "
-			       DR_WORD_NONE " " DR_WORD_NONE " " DR_WORD_NONE
-			       " " DR_WORD_NONE " " DR_WORD_NONE,
-			       le64_to_cpu(s->st.sb.created));
+		print_base(&s->st, reply);
 	for (; i < end; i++)
 		print_epoch(&s->st, t->e + i, reply);
 	mutex_unlock(&s->ctl);
@@ -402,6 +414,8 @@ int deltarec_message(struct dm_target *ti, unsigned int argc, char **argv,
 		return deltarec_message_mark(dt, argc, argv, &reply);
 	if (!strcasecmp(argv[0], DR_MSG_POLICY))
 		return deltarec_message_policy(dt, argc, argv, &reply);
+	if (!strcasecmp(argv[0], DR_MSG_COMMIT))
+		return deltarec_message_commit(dt, argc, argv, &reply);
 	if (!strcasecmp(argv[0], DR_MSG_REPLAY))
 		return deltarec_message_replay(dt, argc, argv, &reply);
 	DMERR_LIMIT("%s: unknown message '%s'", dt->s->name, argv[0]);

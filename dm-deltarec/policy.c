@@ -20,7 +20,7 @@
 
 static bool works(const struct dr_policy *p)
 {
-	return p->every || p->written || p->drops;
+	return p->every || p->written || p->drops || p->lag;
 }
 
 static void next_tick(struct deltarec_store *s)
@@ -91,8 +91,11 @@ static void tick(struct work_struct *work)
 				    s->name, r);
 	}
 	late = time_after_eq(jiffies, policy->dropped + DROP_EACH);
-	if (late)
+	if (late) {
 		policy->dropped = jiffies;
+		if (policy->p.lag)
+			deltarec_commit_lag(s);
+	}
 	/* What may go is not waited for while space is short. */
 	if (policy->p.drops && (late || READ_ONCE(s->gauge.level)))
 		drop(s);

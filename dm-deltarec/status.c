@@ -63,8 +63,9 @@ static void info_locked(struct deltarec_store *s, struct deltarec_reply *out)
 			       s->replay.queued);
 	else
 		deltarec_reply(out, DR_WORD_NONE " ");
-	deltarec_reply(out, "%llu %llu/%lld", st->gen, sp->taken,
+	deltarec_reply(out, "%llu %llu/%lld ", st->gen, sp->taken,
 		       ktime_get_seconds() - s->since);
+	deltarec_commit_status(s, out);
 }
 
 static void info(struct deltarec_store *s, struct deltarec_reply *out)

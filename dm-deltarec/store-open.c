@@ -157,6 +157,7 @@ static void store_init(struct deltarec_store *s)
 	mutex_init(&s->ti_lock);
 	deltarec_note_init(&s->note);
 	deltarec_policy_init(s);
+	deltarec_commit_init(s);
 	deltarec_full_init(s);
 	init_waitqueue_head(&s->ctl_wait);
 	INIT_LIST_HEAD(&s->list);
@@ -199,6 +200,7 @@ static void store_free(struct deltarec_store *s)
 {
 	WRITE_ONCE(s->stopping, true);
 	deltarec_policy_stop(s);
+	deltarec_commit_end(s);
 	if (s->ctl_wq)
 		destroy_workqueue(s->ctl_wq);
 	deltarec_meta_stop(s);
@@ -282,9 +284,29 @@ static int open_new(struct deltarec *dt, struct deltarec_store **out)
 	return 0;
 }
 
-/* May a table of this mapped device use the store? registry_mutex held */
-static int may_attach(const struct deltarec_store *s, struct dm_target *ti)
+/*
+ * Who uses a store, and over which origin. A resume must not wait for the mutex:
+ * it is held while devices are opened and read, perhaps that which is resumed.
+ */
+static DEFINE_SPINLOCK(users_lock);
+
+/*
+ * Views keep the origin that they were opened with, and what a commit writes to
+ * another one would be missing there. users_lock held
+ */
+static bool views_elsewhere(const struct deltarec_store *s,
+			    const struct deltarec *dt)
 {
+	return s->users > s->heads && s->origin_dev &&
+	       s->origin_dev != dt->origin->bdev->bd_dev;
+}
+
+/* May a table of this mapped device use the store? registry_mutex held */
+static int may_attach(const struct deltarec_store *s, const struct deltarec *dt)
+{
+	struct dm_target *ti = dt->ti;
+	bool elsewhere;
+
 	if (s->md && s->md != dm_table_get_md(ti->table)) {
 		ti->error = "The delta device is in use by another mapped device";
 		return -EBUSY;
@@ -292,6 +314,13 @@ static int may_attach(const struct deltarec_store *s, struct dm_target *ti)
 	if (!s->md && READ_ONCE(s->mode) != DELTAREC_RW) {
 		ti->error = "The delta device had an error: close its views and check it";
 		return -EIO;
+	}
+	spin_lock(&users_lock);
+	elsewhere = views_elsewhere(s, dt);
+	spin_unlock(&users_lock);
+	if (elsewhere) {
+		ti->error = "Open views show another origin: close them first, or use that one";
+		return -EBUSY;
 	}
 	return 0;
 }
@@ -311,13 +340,15 @@ int deltarec_store_get(struct deltarec *dt)
 		goto out;
 	list_add(&s->list, &registry);
 found:
-	r = may_attach(s, dt->ti);
+	r = may_attach(s, dt);
 	if (r)
 		goto out;
 	if (!s->md)
 		attach(s, dt);
+	spin_lock(&users_lock);
 	s->heads++;
 	s->users++;
+	spin_unlock(&users_lock);
 	dt->s = s;
 out:
 	mutex_unlock(&registry_mutex);
@@ -352,6 +383,7 @@ static int find_locked(struct deltarec *dt, dev_t dev, bool delta)
 {
 	struct deltarec_store *s = find(dev, delta);
 	struct dm_target *ti = dt->ti;
+	dev_t origin;
 	int r;
 
 	if (!s) {
@@ -363,16 +395,24 @@ static int find_locked(struct deltarec *dt, dev_t dev, bool delta)
 		ti->error = "The deltarec device was never resumed";
 		return -ENODEV;
 	}
+	/* From here on the origin stays what it is. */
+	spin_lock(&users_lock);
+	s->users++;
+	origin = s->origin_dev;
+	spin_unlock(&users_lock);
 	r = open_read(ti, s->dev, &dt->delta);
 	if (!r)
-		r = open_read(ti, READ_ONCE(s->origin_dev), &dt->origin);
-	if (r) {
-		ti->error = "The delta or the origin device cannot be opened";
-		return r;
+		r = open_read(ti, origin, &dt->origin);
+	if (!r) {
+		dt->s = s;
+		return 0;
 	}
-	s->users++;
-	dt->s = s;
-	return 0;
+	/* Not the last one: nobody leaves while the mutex is held. */
+	spin_lock(&users_lock);
+	s->users--;
+	spin_unlock(&users_lock);
+	ti->error = "The delta or the origin device cannot be opened";
+	return r;
 }
 
 int deltarec_store_find(struct deltarec *dt, dev_t dev, bool delta)
@@ -385,6 +425,24 @@ int deltarec_store_find(struct deltarec *dt, dev_t dev, bool delta)
 	 */
 	mutex_lock(&registry_mutex);
 	r = find_locked(dt, dev, delta);
+	mutex_unlock(&registry_mutex);
+	return r;
+}
+
+int deltarec_origin_shared(const struct deltarec_store *s, bool wait)
+{
+	const struct deltarec_store *other;
+	int r = 0;
+
+	/* Who flushes the queue that we run on holds it. */
+	if (!mutex_trylock(&registry_mutex)) {
+		if (!wait)
+			return -EAGAIN;
+		mutex_lock(&registry_mutex);
+	}
+	list_for_each_entry(other, &registry, list)
+		r |= other != s && READ_ONCE(other->origin_dev) ==
+				   READ_ONCE(s->origin_dev);
 	mutex_unlock(&registry_mutex);
 	return r;
 }
@@ -423,15 +481,20 @@ static void detach(struct deltarec_store *s)
 void deltarec_store_put(struct deltarec *dt)
 {
 	struct deltarec_store *s = dt->s;
+	bool last, closes;
 
 	mutex_lock(&s->ti_lock);
 	if (s->ti == dt->ti)
 		s->ti = NULL;
 	mutex_unlock(&s->ti_lock);
 	mutex_lock(&registry_mutex);
-	if (!dt->view && !--s->heads)
+	spin_lock(&users_lock);
+	closes = !dt->view && !--s->heads;
+	last = !--s->users;
+	spin_unlock(&users_lock);
+	if (closes)
 		detach(s);
-	if (!--s->users) {
+	if (last) {
 		list_del(&s->list);
 		store_free(s);
 	}
@@ -534,13 +597,30 @@ void deltarec_store_quiet(struct deltarec_store *s, bool yes)
 	mutex_unlock(&s->meta);
 }
 
+/* A table that is never resumed, or was refused, does not count. */
+static int take_origin(struct deltarec_store *s, const struct deltarec *dt)
+{
+	bool elsewhere;
+
+	spin_lock(&users_lock);
+	elsewhere = views_elsewhere(s, dt);
+	if (!elsewhere)
+		WRITE_ONCE(s->origin_dev, dt->origin->bdev->bd_dev);
+	spin_unlock(&users_lock);
+	if (!elsewhere)
+		return 0;
+	DMERR("%s: a view was opened that shows another origin: close it and resume again",
+	      s->name);
+	return -EBUSY;
+}
+
 int deltarec_store_resume(struct deltarec *dt)
 {
 	struct deltarec_store *s = dt->s;
-	int r = 0;
+	int r = take_origin(s, dt);
 
-	/* A table that is never resumed, or was refused, does not count. */
-	WRITE_ONCE(s->origin_dev, dt->origin->bdev->bd_dev);
+	if (r)
+		return r;
 	/* Closed and opened again while views were there */
 	WRITE_ONCE(s->stopping, false);
 	deltarec_store_quiet(s, false);
@@ -568,5 +648,6 @@ int deltarec_store_resume(struct deltarec *dt)
 	spin_unlock_irq(&s->lock);
 	deltarec_hurry(s);
 	deltarec_policy_start(s);
+	deltarec_commit_start(s);
 	return 0;
 }

@@ -163,6 +163,7 @@ static void deltarec_presuspend_undo(struct dm_target *ti)
 
 	suspending(dt, false);
 	deltarec_kick_meta(dt->s);
+	deltarec_commit_start(dt->s);
 }
 
 static void deltarec_postsuspend(struct dm_target *ti)
@@ -172,6 +173,7 @@ static void deltarec_postsuspend(struct dm_target *ti)
 	if (dt->s->activated && deltarec_journal_sync(dt))
 		DMERR("%s: what was written last may be lost", dt->s->name);
 	deltarec_policy_stop(dt->s);
+	deltarec_commit_end(dt->s);
 	/* A step that is under way ends before we say that all is quiet. */
 	deltarec_meta_stop(dt->s);
 	deltarec_store_quiet(dt->s, true);

@@ -27,8 +27,10 @@ static int parse_dev(const char *path, dev_t *dev)
 	return lookup_bdev(path, dev);
 }
 
-static char *refused(int error)
+static char *refused(int error, bool base)
 {
+	if (error == -EBUSY && base)
+		return "A commit is writing to the origin: wait for its end";
 	switch (error) {
 	case -ENOENT:
 		return "There is no such epoch, or it was dropped: see 'dmdelta log'";
@@ -58,7 +60,7 @@ static char *rule_refused(int error)
 		return "The rules have more than " __stringify(DR_MAX_KINDS)
 		       " different <from> <to> keep_later|drop_later";
 	case -ENOMEM:
-		return refused(error);
+		return refused(error, false);
 	default:
 		return "A rule needs <start> <sectors> <from> <to> keep_later|drop_later";
 	}
@@ -101,7 +103,7 @@ static int open_locked(struct deltarec *dt, u32 epoch, struct dm_arg_set *as)
 	int r = dr_recipe_open(&dt->s->st, &dt->view->recipe, epoch);
 
 	if (r)
-		dt->ti->error = refused(r);
+		dt->ti->error = refused(r, epoch == DR_BASE_EPOCH);
 	else
 		publish_now(dt->s);
 	while (!r && as->argc)
@@ -115,7 +117,7 @@ static int open_epoch(struct deltarec *dt, u32 epoch, struct dm_arg_set *as)
 	struct deltarec_store *s = dt->s;
 	int r = -EINTR;
 
-	dt->ti->error = refused(r);
+	dt->ti->error = refused(r, false);
 	/* A step of reclaim that is under way has made up its mind. */
 	if (!down_write_killable(&s->epochs)) {
 		if (!mutex_lock_killable(&s->ctl)) {
@@ -126,7 +128,7 @@ static int open_epoch(struct deltarec *dt, u32 epoch, struct dm_arg_set *as)
 	}
 	if (!r) {
 		r = dr_recipe_ready(&s->st, &dt->view->recipe);
-		dt->ti->error = refused(r);
+		dt->ti->error = refused(r, false);
 	}
 	return r == -EINPROGRESS ? -EBUSY : r;
 }
@@ -240,7 +242,7 @@ static int view_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	if (dt)
 		dt->view = kzalloc(sizeof(*dt->view), GFP_KERNEL);
 	if (!dt || !dt->view) {
-		ti->error = refused(-ENOMEM);
+		ti->error = refused(-ENOMEM, false);
 		kfree(dt);
 		return -ENOMEM;
 	}

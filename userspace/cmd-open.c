@@ -190,6 +190,13 @@ static int check_origin(const struct volume *origin,
 	volume_identity(origin, identity, sizeof(identity));
 	if (!strncmp(identity, sb->origin_id, sizeof(sb->origin_id)))
 		return DR_EXIT_OK;
+	/* A commit brings its own, and one that was cut short a part of that. */
+	if (sb->base_epoch || sb->commit_epoch) {
+		warn(origin->path, "it has %s, not %.*s as at format: has a commit changed it?",
+		     identity[0] ? identity : "no identity",
+		     (int)sizeof(sb->origin_id), sb->origin_id);
+		return DR_EXIT_OK;
+	}
 	return fail(DR_EXIT_OPERATIONAL, origin->path,
 		    "give the origin that the delta was formatted for",
 		    "wrong origin: it has %s, the delta was formatted for %.*s",

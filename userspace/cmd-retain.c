@@ -13,6 +13,7 @@
 
 #include "cli.h"
 #include "commands.h"
+#include "commit.h"
 #include "device.h"
 #include "epochs.h"
 #include "gauge.h"
@@ -21,6 +22,7 @@
 #include "policy.h"
 
 #define WORD_NO_POLICY	"none"
+#define WHY_COMMITTED	"committed"	/* beside dr_keep_words */
 
 static const struct out_column columns[] = {
 	{ "epoch", "epoch", OUT_NUMBER, OUT_BOTH },
@@ -35,6 +37,8 @@ static const struct out_column totals[] = {
 	{ "policy", "policy", OUT_TEXT, OUT_BOTH },
 	{ "kept", "epochs that stay", OUT_NUMBER, OUT_BOTH },
 	{ "to_drop", "to be dropped", OUT_NUMBER, OUT_BOTH },
+	{ "to_commit", "to be committed up to", OUT_NUMBER, OUT_BOTH },
+	{ "held_up_by", "what else is old enough is held up by", OUT_NUMBER, OUT_BOTH },
 };
 
 /* The words that were given, as one text. Return: exit code, has said why */
@@ -180,18 +184,55 @@ static int hold_view(const struct view_info *info, void *arg)
 	return 0;
 }
 
-/* What open views show */
-static void hold_all(const char *name, struct dr_epochs *t)
+/* What open views show, and a commit that is under way makes the origin */
+static void hold_all(const char *name, const struct device_status *status,
+		     struct dr_epochs *t)
 {
 	char uuid[MAPPER_UUID_SIZE];
 
 	view_device_uuid(name, uuid, sizeof(uuid));
 	if (uuid[0])
 		view_each(uuid, hold_view, t);
+	if (status->committing)
+		hold(t, status->commit_epoch);
+}
+
+/* What the target would do of its own accord */
+struct fate {
+	uint8_t *why;		/* of each epoch of the table */
+	struct dr_lag lag;
+	bool *committed;	/* part of the origin then, and no epoch any more */
+};
+
+static int fates(const struct epochs *epochs, const struct dr_epochs *t,
+		 const struct dr_policy *p, struct fate *f)
+{
+	const struct epoch *head = epochs_head(epochs);
+	const struct epoch *base = epochs_find(epochs, DR_BASE_EPOCH);
+	struct dr_committed last = { 0 };
+	uint32_t id, i;
+
+	f->why = malloc(t->nr + 1);
+	f->committed = calloc(t->nr + 1, sizeof(*f->committed));
+	if (!f->why || !f->committed)
+		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	if (base && base->has_prev)
+		last = (struct dr_committed){ base->prev, base->time };
+	if (head)
+		dr_retain_lag(t, p, head->id, &last, f->why, &f->lag);
+	id = f->lag.epoch;
+	while (id) {
+		i = dr_epochs_from(t, id);
+		id = t->e[i].parent;
+		if (id)
+			f->committed[dr_epochs_from(t, id)] = true;
+	}
+	dr_retain(t, p, head ? head->id : 0, f->why);
+	return DR_EXIT_OK;
 }
 
 static void print(const struct epochs *epochs, const struct dr_epochs *t,
-		  const uint8_t *why, const char *policy)
+		  const struct fate *f, const char *policy)
 {
 	uint64_t kept = 0, dropped = 0;
 	uint32_t i;
@@ -199,46 +240,46 @@ static void print(const struct epochs *epochs, const struct dr_epochs *t,
 	out_table("epochs", columns, ARRAY_SIZE(columns));
 	for (i = 0; i < t->nr; i++) {
 		const struct epoch *e = epochs_find(epochs, t->e[i].id);
+		bool goes = f->committed[i] || f->why[i] == DR_KEEP_NOT;
 
 		if (t->e[i].state != DR_EPOCH_SEALED)
 			continue;
 		out_row((struct out_value[]){
 			out_number(e->id), out_maybe(e->has_time, e->time),
 			out_text(e->label[0] ? e->label : NULL),
-			out_number(e->nr_blocks),
-			out_number(why[i] == DR_KEEP_NOT),
-			out_text(dr_keep_words[why[i]]) });
-		*(why[i] == DR_KEEP_NOT ? &dropped : &kept) += 1;
+			out_number(e->nr_blocks), out_number(goes),
+			out_text(f->committed[i] ? WHY_COMMITTED :
+				 dr_keep_words[f->why[i]]) });
+		*(goes ? &dropped : &kept) += 1;
 	}
 	out_table_end();
 	out_say("%s", "");
 	out_record(totals, ARRAY_SIZE(totals), (struct out_value[]){
 		out_text(*policy ? policy : NULL), out_number(kept),
-		out_number(dropped) });
+		out_number(dropped),
+		out_maybe(f->lag.epoch, f->lag.epoch),
+		out_maybe(f->lag.held_up_by, f->lag.held_up_by) });
 }
 
-static int show(const char *name, const char *policy,
-		const struct dr_policy *p)
+static int show(const char *name, const struct device_status *status,
+		const char *policy, const struct dr_policy *p)
 {
 	struct dr_epochs t = { .nr = 0 };
-	const struct epoch *head;
 	struct epochs epochs;
-	uint8_t *why;
+	struct fate f = { 0 };
 	int code = epochs_load(name, &epochs);
 
 	if (code)
 		return code;
 	code = make_table(&epochs, &t);
-	why = code ? NULL : malloc(t.nr + 1);
-	if (why) {
-		hold_all(name, &t);
-		head = epochs_head(&epochs);
-		dr_retain(&t, p, head ? head->id : 0, why);
-		print(&epochs, &t, why, policy);
-	} else if (!code) {
-		code = fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
+	if (!code) {
+		hold_all(name, status, &t);
+		code = fates(&epochs, &t, p, &f);
 	}
-	free(why);
+	if (!code)
+		print(&epochs, &t, &f, policy);
+	free(f.why);
+	free(f.committed);
 	free(t.e);
 	epochs_free(&epochs);
 	return code;
@@ -260,6 +301,8 @@ int cmd_retain(const struct cmd_line *line)
 		code = device_status(name, &status);
 	if (!code && !set)
 		code = policy_load(name, &now, &p);
+	if (!code && set && p.lag && !dry_run)
+		code = commit_check_origin(name);
 	if (!code && set)
 		warn_of_drops(name, &status, &p);
 	if (!code && set && !dry_run) {
@@ -269,5 +312,5 @@ int cmd_retain(const struct cmd_line *line)
 			return message_fail(name, "policy", ret);
 		free(reply);
 	}
-	return code ? code : show(name, now.text, &p);
+	return code ? code : show(name, &status, now.text, &p);
 }

@@ -54,6 +54,11 @@ static const struct out_column columns[] = {
 	{ "generation", "generation", OUT_NUMBER, OUT_BOTH },
 	{ "taken_bytes", NULL, OUT_BYTES, OUT_ONLY_JSON },
 	{ "active_seconds", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ NULL, "commit", OUT_TEXT, OUT_ONLY_TEXT },
+	{ "commit_epoch", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "commit_done", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "commit_total", NULL, OUT_NUMBER, OUT_ONLY_JSON },
+	{ "commit_state", NULL, OUT_TEXT, OUT_ONLY_JSON },
 	{ "nr_views", "views", OUT_NUMBER, OUT_BOTH },
 };
 
@@ -67,7 +72,7 @@ static const char *const line_keys[] = {
 
 /* Texts that values point to */
 struct status_text {
-	char journal[48], cache[48], reclaim[96], replay[96];
+	char journal[48], cache[48], reclaim[96], replay[96], commit[96];
 };
 
 static int count_view(const struct view_info *info, void *arg)
@@ -95,6 +100,7 @@ static void fill(const char *name, const struct device_status *s,
 		 struct status_text *t, struct out_value *v)
 {
 	bool ok = !s->fail, replaying = ok && s->replaying;
+	bool committing = ok && s->committing;
 	bool reclaiming = ok && s->reclaiming;
 	size_t n = 0;
 
@@ -109,6 +115,9 @@ static void fill(const char *name, const struct device_status *s,
 	snprintf(t->replay, sizeof(t->replay), "%" PRIu64 ", rules %" PRIu64
 		 ", done %" PRIu64 "/%" PRIu64, s->replay_epoch,
 		 s->replay_rules, s->replay_done, s->replay_queued);
+	snprintf(t->commit, sizeof(t->commit), "%" PRIu64 ", %s, %" PRIu64
+		 " %% done", s->commit_epoch, s->commit,
+		 100 * s->commit_done / (s->commit_total ? s->commit_total : 1));
 	v[n++] = out_text(name);
 	v[n++] = out_text(s->mode);
 	v[n++] = out_number(s->info.suspended);
@@ -142,6 +151,11 @@ static void fill(const char *name, const struct device_status *s,
 	v[n++] = out_maybe(ok, s->generation);
 	v[n++] = out_maybe(ok, s->taken * UNIT_BLOCK_BYTES);
 	v[n++] = out_maybe(ok, s->active_seconds);
+	v[n++] = out_text(committing ? t->commit : NULL);
+	v[n++] = out_maybe(committing, s->commit_epoch);
+	v[n++] = out_maybe(committing, s->commit_done);
+	v[n++] = out_maybe(committing, s->commit_total);
+	v[n++] = out_text(committing ? s->commit : NULL);
 	v[n++] = views_of(name);
 }
 

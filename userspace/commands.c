@@ -191,6 +191,14 @@ static const struct cmd_option replay_options[] = {
 	END
 };
 
+static const struct cmd_option commit_options[] = {
+	{ .name = "dry-run", .help = "only show what would be done" },
+	{ .name = "yes", .help = "do not ask" },
+	{ .name = "background", .help = "do not wait for the end" },
+	{ .name = "stop", .help = "let the one under way rest" },
+	END
+};
+
 static const struct cmd_option recover_options[] = {
 	{ .name = "recipe", .arg = "file",
 	  .help = "epochs and files from a recipe that plan wrote" },
@@ -533,9 +541,10 @@ const struct cmd commands[] = {
 		"hourly=, daily=, weekly=, monthly= for so long. Others are",
 		"dropped. around=<n>: beside a suspect one (1, at most 32).",
 		"Checkpoints: every=<time> (10s, 5m, 1h, 1d), written=<size>",
-		"(500M, 2G), if anything was written. Events: low=<n>,",
-		"critical=<n> percent free. 'none' keeps all. Without a policy,",
-		"shows the one that is set and what becomes of each epoch.",
+		"(500M, 2G), if anything was written. lag=<time>: commit what",
+		"is older. Events: low=<n>, critical=<n> percent free. 'none'",
+		"keeps all. Without a policy, shows the one that is set and",
+		"what becomes of each epoch.",
 	},
 	.args = { ARG_NAME, { "policy", WORD_OTHER, true, true } },
 	.options = retain_options,
@@ -558,6 +567,20 @@ const struct cmd commands[] = {
 	.args = { ARG_NAME },
 	.options = no_options,
 	.run = cmd_extend,
+}, {
+	.name = "commit",
+	.summary = "make the origin what an epoch is, while the device is in use",
+	.text = {
+		"Copies what the epoch shows to the origin and frees its space",
+		"on the delta. The epochs below it on its branch go; branches,",
+		"views and later epochs keep what they show. Not past an epoch",
+		"that is pinned, named or suspect. It cannot be undone. Goes on",
+		"in the background when interrupted, and after a crash. See also",
+		"lag= of 'dmdelta retain'.",
+	},
+	.args = { ARG_NAME, { "epoch", WORD_EPOCH, true, false } },
+	.options = commit_options,
+	.run = cmd_commit,
 }, {
 	.name = "check",
 	.summary = "verify a delta device that is not open; read-only",

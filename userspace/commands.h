@@ -70,6 +70,7 @@ int cmd_close(const struct cmd_line *line);
 int cmd_completion(const struct cmd_line *line);
 int cmd_cp(const struct cmd_line *line);
 int cmd_diff(const struct cmd_line *line);
+int cmd_commit(const struct cmd_line *line);
 int cmd_drop(const struct cmd_line *line);
 int cmd_dump(const struct cmd_line *line);
 int cmd_extend(const struct cmd_line *line);

@@ -162,6 +162,19 @@ static bool take_replay(const char *word, struct device_status *s)
 		!word[end]);
 }
 
+/* "-" or "<epoch>,<done>/<total>,<word>" */
+static bool take_commit(const char *word, struct device_status *s)
+{
+	int end = 0;
+
+	if (!strcmp(word, DR_WORD_NONE))
+		return true;
+	s->committing = true;
+	return sscanf(word, "%" SCNu64 ",%" SCNu64 "/%" SCNu64 ",%11[a-z]%n",
+		      &s->commit_epoch, &s->commit_done, &s->commit_total,
+		      s->commit, &end) == 4 && !word[end];
+}
+
 /* "-" or "<dropped>[,<done>/<total>]" */
 static bool take_reclaim(const char *word, struct device_status *s)
 {
@@ -177,7 +190,7 @@ static bool take_reclaim(const char *word, struct device_status *s)
 }
 
 /* Newer modules may tell more. */
-enum { NR_STATUS_WORDS = 17 };
+enum { NR_STATUS_WORDS = 18 };
 
 static const char *parse_words(char *const *w, struct device_status *s)
 {
@@ -213,7 +226,9 @@ static const char *parse_words(char *const *w, struct device_status *s)
 		return "replay";
 	if (parse_number(w[15], &s->generation))
 		return "generation";
-	return take_pair(w[16], &s->taken, &s->active_seconds) ? NULL : "taken";
+	if (!take_pair(w[16], &s->taken, &s->active_seconds))
+		return "taken";
+	return take_commit(w[17], s) ? NULL : "commit";
 }
 
 const char *device_status_parse(const char *params,

@@ -44,6 +44,10 @@ struct device_status {
 	uint64_t generation;
 	uint64_t taken;		/* 4 KiB handed out to data since the open, */
 	uint64_t active_seconds;	/* which was so long ago */
+	bool committing;	/* to the origin: */
+	uint64_t commit_epoch;	/* up to this one; of so many blocks: */
+	uint64_t commit_done, commit_total;
+	char commit[12];	/* DR_COMMIT_* */
 };
 
 /* parse_name() for a command's first word. */

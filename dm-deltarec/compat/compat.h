@@ -28,6 +28,50 @@
 #endif
 
 /*
+ * A block device that is opened beside whoever else has it, for reading and
+ * writing. 0 or a negative errno; may sleep.
+ */
+struct deltarec_bdev {
+	struct block_device *bdev;	/* NULL: not open */
+#ifdef DR_HAVE_BDEV_FILE
+	struct file *file;
+#endif
+};
+
+static inline int deltarec_bdev_open(struct deltarec_bdev *b, dev_t dev)
+{
+#ifdef DR_HAVE_BDEV_FILE
+	struct file *file = bdev_file_open_by_dev(dev, BLK_OPEN_READ |
+						  BLK_OPEN_WRITE, NULL, NULL);
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	b->file = file;
+	b->bdev = file_bdev(file);
+#else
+	struct block_device *bdev = blkdev_get_by_dev(dev, FMODE_READ |
+						      FMODE_WRITE, NULL);
+
+	if (IS_ERR(bdev))
+		return PTR_ERR(bdev);
+	b->bdev = bdev;
+#endif
+	return 0;
+}
+
+static inline void deltarec_bdev_close(struct deltarec_bdev *b)
+{
+	if (!b->bdev)
+		return;
+#ifdef DR_HAVE_BDEV_FILE
+	bdev_fput(b->file);
+#else
+	blkdev_put(b->bdev, FMODE_READ | FMODE_WRITE);
+#endif
+	b->bdev = NULL;
+}
+
+/*
  * dm_io() has had 4, 5 and 6 arguments. The sixth asks for what a device does
  * not support to be reported apart; we use no such requests.
  */

@@ -27,6 +27,13 @@ struct dr_want {
 	u8 tree;
 };
 
+/* Blocks of the mapped device and the slots that they are copied to or from */
+struct dr_copy {
+	u64 block;
+	u64 slot;		/* of the first one, or DR_SLOT_ZERO, -_ORIGIN */
+	u64 nr;
+};
+
 struct dr_env {
 	void *ctx;
 
@@ -80,6 +87,12 @@ struct dr_env {
 	 * is continued later. May be NULL.
 	 */
 	bool (*waited_for)(void *ctx);
+	/*
+	 * Copy blocks of the origin into slots. Not durable before the next
+	 * barrier(). 0 or a negative errno; may sleep. NULL: commits of the
+	 * origin are not possible.
+	 */
+	int (*save)(void *ctx, const struct dr_copy *copy);
 };
 
 #endif

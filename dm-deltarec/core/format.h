@@ -87,6 +87,7 @@ struct dr_disk_ref {		/* to one of the two places of a page */
 /* Feature bits */
 #define DR_RO_COMPAT_NOTES	1ULL	/* the tree of notes is not empty */
 #define DR_RO_COMPAT_MARKS	2ULL	/* there were marks or a policy */
+#define DR_RO_COMPAT_COMMIT	4ULL	/* something was committed to the origin */
 
 struct dr_disk_super {
 	struct dr_disk_head head;
@@ -114,7 +115,11 @@ struct dr_disk_super {
 	__le64 nodes;		/* blocks used by the trees */
 	struct dr_disk_root notes;	/* with DR_RO_COMPAT_NOTES */
 	char policy[DR_POLICY_MAX + 1];	/* with DR_RO_COMPAT_MARKS, or "" */
-	u8 reserved[408];
+	/* With DR_RO_COMPAT_COMMIT */
+	__le32 commit_epoch;	/* being committed to the origin, or 0 */
+	__le32 base_epoch;	/* that the origin holds, or 0: as formatted */
+	__le64 base_time;	/* when that was sealed, seconds since 1970 */
+	u8 reserved[392];
 	struct dr_disk_ref pages[DR_SUPER_INDEX];
 };
 
@@ -237,7 +242,8 @@ enum dr_epoch_how {
 #define DR_EPOCH_CUT		2u	/* what it was opened on was dropped */
 #define DR_EPOCH_VISIT		4u	/* dropped, and reclaim has to look at it */
 #define DR_EPOCH_SPREAD		8u	/* and at the dropped ones below it */
-#define DR_EPOCH_FLAGS		15u
+#define DR_EPOCH_SHARES		16u	/* shows slots of other epochs */
+#define DR_EPOCH_FLAGS		31u
 
 /* What the administrator says of an epoch */
 #define DR_MARK_PINNED		1u	/* never dropped */
@@ -305,6 +311,8 @@ DR_AT(dr_disk_super, label, 216);
 DR_AT(dr_disk_super, origin_id, 264);
 DR_AT(dr_disk_super, notes, 336);
 DR_AT(dr_disk_super, policy, 360);
+DR_AT(dr_disk_super, commit_epoch, 616);
+DR_AT(dr_disk_super, base_time, 624);
 DR_AT(dr_disk_super, pages, 1024);
 DR_SIZE(dr_disk_index, 4096);
 DR_AT(dr_disk_index, pages, 64);

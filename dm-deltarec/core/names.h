@@ -40,6 +40,7 @@
 #define DR_MSG_READS		"reads"		/* <epoch> <cursor sector> */
 #define DR_MSG_MARK		"mark"		/* <epoch> <word of these:> */
 #define DR_MSG_POLICY		"policy"	/* get|set [<word>*] */
+#define DR_MSG_COMMIT		"commit"	/* <epoch> [try]|stop */
 
 #define DR_WORD_PINNED		"pinned"
 #define DR_WORD_UNPINNED	"unpinned"
@@ -47,6 +48,13 @@
 #define DR_WORD_GOOD		"good"
 #define DR_WORD_LOOSE		"loose"		/* as a mark: named, unpinned */
 #define DR_WORD_SET		"set"
+#define DR_WORD_TRY		"try"
+#define DR_WORD_STOP		"stop"
+
+/* What a commit does, in the status line */
+#define DR_COMMIT_RUNNING	"running"
+#define DR_COMMIT_STOPPED	"stopped"	/* by message */
+#define DR_COMMIT_WAITING	"waiting"	/* room, the origin, a replay */
 
 /* A policy: <key>=<number>, separated by spaces */
 #define DR_POLICY_NEWEST	"newest"
@@ -58,6 +66,7 @@
 #define DR_POLICY_AROUND	"around"	/* suspect ones */
 #define DR_POLICY_EVERY		"every"		/* checkpoint: time, or */
 #define DR_POLICY_WRITTEN	"written"	/* what was written */
+#define DR_POLICY_LAG		"lag"		/* commit: what is older */
 #define DR_POLICY_LOW		"low"		/* events: percent free */
 #define DR_POLICY_CRITICAL	"critical"
 
@@ -79,6 +88,7 @@
 #define DR_HOW_CHECKPOINT	"checkpoint"
 #define DR_HOW_ROLLBACK		"rollback"
 #define DR_HOW_REPLAY		"replay"
+#define DR_HOW_COMMIT		"commit"	/* the base, its 8th being which */
 
 /* States of an epoch; the 3rd word of an epochs line */
 #define DR_STATE_HEAD		"head"

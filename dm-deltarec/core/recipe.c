@@ -193,13 +193,15 @@ int dr_judge_tree(const struct dr_judge *j, u32 epoch, u64 block, u64 max,
 
 /* --- an epoch of the past -------------------------------------------------- */
 
-/* The origin needs no holding: it cannot be dropped. */
+/* The origin cannot be dropped, but a commit writes it. */
 static void hold(struct dr_store *st, u32 epoch, int by)
 {
 	struct dr_epoch *e = dr_epochs_find(&st->epochs, epoch);
 
 	if (e)
 		e->held += by;
+	else if (epoch == DR_BASE_EPOCH)
+		st->base_held += by;
 }
 
 static void hold_rule(struct dr_store *st, const struct dr_rule *rule, int by)
@@ -222,6 +224,9 @@ int dr_recipe_open(struct dr_store *st, struct dr_recipe *rc, u32 epoch)
 		if (e->state != DR_EPOCH_SEALED)
 			return -EBUSY;
 	}
+	/* It is neither what it was nor what it is going to be. */
+	if (epoch == DR_BASE_EPOCH && st->fold.epoch)
+		return -EBUSY;
 	rc->lineage = dr_lineage_make(&st->epochs, &st->env, epoch);
 	if (!rc->lineage)
 		return -ENOMEM;

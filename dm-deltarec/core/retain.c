@@ -50,6 +50,7 @@ static const struct key {
 	{ DR_POLICY_AROUND, FIELD(around), 0, 32, COUNT },
 	{ DR_POLICY_EVERY, FIELD(every), 1, 366 * DAY, TIME },
 	{ DR_POLICY_WRITTEN, FIELD(written), 1, ~0u, SIZE },
+	{ DR_POLICY_LAG, FIELD(lag), 1, 36500u * DAY, TIME },
 	{ DR_POLICY_LOW, FIELD(low), 1, 99, COUNT },
 	{ DR_POLICY_CRITICAL, FIELD(critical), 1, 98, COUNT },
 #undef FIELD
@@ -411,4 +412,64 @@ u32 dr_retain_oldest(const struct dr_epochs *t, const struct dr_policy *p,
 		if (why[i] == DR_KEEP_NOT)
 			return t->e[i].id;
 	return 0;
+}
+
+/* Below this one nothing that stays may be committed, and perhaps not itself */
+static bool stops_commit(u8 why, bool *itself)
+{
+	*itself = why == DR_KEEP_SUSPECT || why == DR_KEEP_AROUND;
+	return why != DR_KEEP_NOT && why != DR_KEEP_STATE;
+}
+
+void dr_retain_lag(const struct dr_epochs *t, const struct dr_policy *p, u32 head,
+		   const struct dr_committed *last, u8 *why, struct dr_lag *lag)
+{
+	s64 until = newest_time(t) - p->lag;
+	bool itself, above = false;
+	u32 id, i, best = 0;
+
+	*lag = (struct dr_lag){ 0 };
+	if (!p->lag)
+		return;
+	keep_protected(t, p, head, why);
+	for (id = head; id; id = t->e[i].parent) {
+		i = dr_epochs_from(t, id);
+		if (t->e[i].state != DR_EPOCH_SEALED)
+			continue;
+		if (!stops_commit(why[i], &itself)) {
+			itself = false;
+		} else {
+			best = 0;
+			if (t->e[i].time <= until && (above || itself))
+				lag->held_up_by = id;
+		}
+		if (t->e[i].time > until)
+			continue;
+		above = true;
+		if (!best && !itself)
+			best = id;
+	}
+	i = dr_epochs_from(t, best);
+	if (best > last->epoch &&
+	    (!last->epoch || t->e[i].time >= last->time + p->lag / 16))
+		lag->epoch = best;
+}
+
+u32 dr_retain_commit(const struct dr_store *st, const struct dr_policy *p)
+{
+	struct dr_committed last = { le32_to_cpu(st->sb.base_epoch),
+				     le64_to_cpu(st->sb.base_time) };
+	const struct dr_epochs *t = &st->epochs;
+	const struct dr_env *env = &st->env;
+	struct dr_lag lag;
+	u8 *why;
+
+	if (!p->lag || st->base_held)
+		return 0;
+	why = env->alloc(env->ctx, t->nr);
+	if (!why)
+		return 0;
+	dr_retain_lag(t, p, st->head, &last, why, &lag);
+	env->free(env->ctx, why);
+	return lag.epoch;
 }

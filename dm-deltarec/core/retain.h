@@ -26,6 +26,7 @@ struct dr_policy {
 	u32 around;		/* neighbours of a suspect one, each way */
 	u32 every;		/* seconds between checkpoints; 0: none */
 	u32 written;		/* MiB written that make one; 0: none */
+	u32 lag;		/* seconds: what is older is committed; 0: nothing */
 	u32 low;		/* marks, as of dr_gauge_set() */
 	u32 critical;
 };
@@ -85,6 +86,36 @@ u32 dr_retain_oldest(const struct dr_epochs *t, const struct dr_policy *p,
  * to DR_KEEP_HELD.
  */
 u8 dr_retain_protects(const struct dr_epochs *t, const struct dr_epoch *e);
+
+/* What was committed last; epoch 0: nothing was */
+struct dr_committed {
+	u32 epoch;
+	s64 time;
+};
+
+struct dr_lag {
+	u32 epoch;		/* up to which the past is to be committed, or 0 */
+	u32 held_up_by;		/* the lowest protected one below what is old enough, or 0 */
+};
+
+/**
+ * dr_retain_lag() - up to which epoch the past is old enough to be committed
+ * @why: room for a byte an epoch
+ *
+ * The newest one on the lineage of @head that is older than the policy's lag,
+ * counted from the newest sealed epoch, with nothing below it that is protected,
+ * and which is neither suspect nor beside one that is. Not before a sixteenth
+ * of the lag has gone by since the last one.
+ * Context: the table does not change.
+ */
+void dr_retain_lag(const struct dr_epochs *t, const struct dr_policy *p, u32 head,
+		   const struct dr_committed *last, u8 *why, struct dr_lag *lag);
+
+/*
+ * The same for a store that is open: whether anything holds the base counts,
+ * too. Context: may sleep. Return: its number, or 0.
+ */
+u32 dr_retain_commit(const struct dr_store *st, const struct dr_policy *p);
 
 /**
  * dr_mark() - set and clear DR_MARK_* of an epoch, durably

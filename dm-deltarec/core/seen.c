@@ -154,7 +154,8 @@ static int take_seats(struct dr_stack *s, const struct dr_store *st,
 			return -EUCLEAN;	/* no record (N1, M6) */
 		s->seat[i] = (struct dr_seat){ o->pos[at], o->end[at], i, 0 };
 		sorted &= !i || s->seat[i - 1].pos < s->seat[i].pos;
-		s->shares |= e->how == DR_MADE_BY_REPLAY;
+		s->shares |= e->how == DR_MADE_BY_REPLAY ||
+			     e->flags & DR_EPOCH_SHARES;
 		s->needed[i] = e->state != DR_EPOCH_DROPPED ||
 			       !dr_epoch_in_trees(st, e);
 	}

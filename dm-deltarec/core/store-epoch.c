@@ -200,6 +200,9 @@ s64 dr_store_rollback(struct dr_store *st, u32 epoch, s64 now)
 	if (epoch != DR_BASE_EPOCH && (!e || (e->state != DR_EPOCH_SEALED &&
 					      e->state != DR_EPOCH_HEAD)))
 		return -ENOENT;
+	/* The origin is neither what it was nor what it is going to be. */
+	if (epoch == DR_BASE_EPOCH && st->fold.epoch)
+		return -EBUSY;
 	if (st->ctl_state != DR_CTL_NONE)
 		return -EBUSY;
 	if (st->next_epoch > DR_LAST_EPOCH)

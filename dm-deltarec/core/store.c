@@ -7,10 +7,12 @@
  * reached from it through checksums.
  */
 #include "store.h"
+#include "fold.h"
 
 /* Feature bits that this code knows */
 #define KNOWN_INCOMPAT	0ULL
-#define KNOWN_RO_COMPAT	(DR_RO_COMPAT_NOTES | DR_RO_COMPAT_MARKS)
+#define KNOWN_RO_COMPAT	(DR_RO_COMPAT_NOTES | DR_RO_COMPAT_MARKS | \
+			 DR_RO_COMPAT_COMMIT)
 
 /* --- superblock ---------------------------------------------------------- */
 
@@ -333,6 +335,8 @@ int dr_store_open(struct dr_store *st, u64 device_blocks, u32 mem_entries)
 		r = dr_txn_init(&st->txn, env, &st->space, st->uuid);
 	if (!r)
 		r = load_epochs(st);
+	if (!r)
+		r = dr_fold_open(st);
 	/* Two tables, recorded as badly as can be, fit into half of the ring. */
 	mem_entries = min(mem_entries,
 			  st->journal.blocks / 16 * DR_JOURNAL_RECORDS);
@@ -366,6 +370,7 @@ void dr_store_close(struct dr_store *st)
 {
 	const struct dr_env *env = &st->env;
 
+	dr_fold_close(st);
 	dr_merge_exit(st);
 	dr_mem_exit(st->table, env);
 	dr_mem_exit(st->table + 1, env);

@@ -75,6 +75,24 @@ struct dr_merge {
 	u64 grown;		/* nodes that the trees have grown by for them */
 };
 
+#define DR_FOLD_COPIES	64u	/* in one round */
+
+/* A commit of the past to the origin, see fold.h */
+struct dr_fold {
+	u32 epoch;		/* up to this one; 0: none is under way */
+	struct dr_lineage *lineage;	/* of it; NULL: not made yet */
+	/* The pass under way: epochs in [from, to], blocks before @block done */
+	u32 from;
+	u32 to;
+	u64 block;
+	/* The round under way */
+	u64 next;		/* block that it ends before */
+	struct dr_copy copy[DR_FOLD_COPIES];
+	u32 nr;			/* copies; 0: the next thing is a plan */
+	u32 applied;		/* of them, done */
+	u64 applied_at;		/* block in the next one, or 0 */
+};
+
 struct dr_store {
 	struct dr_env env;
 	struct dr_disk_super sb;	/* as it was written last */
@@ -136,6 +154,8 @@ struct dr_store {
 	bool reclaim_pass;	/* one is under way, and goes on */
 	u64 reclaim_block;	/* here */
 	struct dr_replay *replay;	/* replay.c, or NULL */
+	struct dr_fold fold;
+	u32 base_held;		/* by those who look at the origin (recipe.h) */
 
 	/* Bracket the committing part of a merge; may be NULL. */
 	void (*commit_lock)(void *ctx);

@@ -154,7 +154,7 @@ recovered() {
 	echo "5 4 head - - 0 checkpoint - -" >>"$FAKE/epochs"
 }
 recovered recover-2-2-3
-run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9 0/0" --json undo disk && json "d['epoch'] == 3 and d['undone'] == 'recover' and d['undone_epoch'] == 4 and d['left_blocks'] == 0" &&
+run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9 0/0 -" --json undo disk && json "d['epoch'] == 3 and d['undone'] == 'recover' and d['undone_epoch'] == 4 and d['left_blocks'] == 0" &&
 	grep -qx 'rollback 3' "$FAKE/log"
 result $? "undo of a recovery of files that nothing was written after: a rollback"
 # begun EPOCH NOW [STATE [WORD]]: the note that a recovery of files leaves when it
@@ -176,7 +176,7 @@ run 4 undo disk && says 'interrupted: .* from epoch 4 to 4, 7 blocks, counts as 
 result $? "... nor of one that went on, and came to its end"
 recovered recover-2-2-3
 begun 4 3 ended
-run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9 0/0" undo disk && grep -qx 'rollback 3' "$FAKE/log"
+run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9 0/0 -" undo disk && grep -qx 'rollback 3' "$FAKE/log"
 result $? "... one that came to its end in one go needs none"
 recovered -
 sed -i 's/^4 3 sealed/4 3 dropped/' "$FAKE/epochs"
@@ -194,10 +194,10 @@ run 4 undo disk && says 'interrupted: .* from epoch 3 to 5, 13 blocks, counts'
 result $? "... nor of one that others made checkpoints in"
 recovered recover-2-2-3
 begun 2 2
-run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9 0/0" undo disk && grep -qx 'rollback 3' "$FAKE/log"
+run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9 0/0 -" undo disk && grep -qx 'rollback 3' "$FAKE/log"
 result $? "one that was begun anew is not interrupted"
 recovered recover-2-2-2
-run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9 0/0" undo disk && grep -qx 'rollback 2' "$FAKE/log"
+run 0 FAKE_STATUS="rw 5 4 100/1000 50 60 ok 8 6 0 1/64 0 2/16 - - 9 0/0 -" undo disk && grep -qx 'rollback 2' "$FAKE/log"
 result $? "a recovery that others made a checkpoint in"
 for note in '2' 'junk' '{"format":"dmdelta-recipe"}' '[]' '{"format":"dmdelta-recipe","mode":"files","epochs":[3]}'; do
 	recovered -
@@ -498,16 +498,16 @@ cat >"$FAKE/epochs" <<-EOF
 	1 0 sealed $((now - 43200)) - 0 format - crash
 	2 1 head $((now - 43200)) - 86400 checkpoint - -
 EOF
-words="rw 2 1 100/1000000 50 60 ok 8 2 5 1/64 0 2/16 - - 9 0/0"
+words="rw 2 1 100/1000000 50 60 ok 8 2 5 1/64 0 2/16 - - 9 0/0 -"
 # Two blocks of 4 KiB a second for half a day
 run 0 FAKE_STATUS="$words" --json status disk && json "d['rate_seconds'] == 86400 and 4090 <= d['rate_bytes'] <= 4096 and 999840 <= d['full_seconds'] <= 1000100 and d['policy_bytes'] is None" ||
 	{ json "d['rate_seconds'] == 3600 and 8190 <= d['rate_bytes'] <= 8193 and 499000 <= d['full_seconds'] <= 500100"; }
 result $? "how long the delta lasts, of the busier window"
 run 0 FAKE_STATUS="$words" status disk && says '^lasts: +full in about 5 days 18 hours at 8 KiB/s \(last hour\)$'
 result $? "... in words"
-run 0 FAKE_STATUS="${words% 0/0*} 0/3600 later words" --json status disk && json "d['taken_bytes'] == 0 and d['active_seconds'] == 3600"
+run 0 FAKE_STATUS="${words% 0/0*} 0/3600 - later words" --json status disk && json "d['taken_bytes'] == 0 and d['active_seconds'] == 3600"
 result $? "a module that counts what is taken, and tells more"
-run 8 FAKE_STATUS="${words% 0/0*} 7" status disk && says 'not understood: taken'
+run 8 FAKE_STATUS="${words% 0/0*} 7 -" status disk && says 'not understood: taken'
 result $? "a count that is none"
 run 0 FAKE_STATUS="$words" FAKE_FAIL='policy get 5' status disk && says '^lasts: +unknown'
 result $? "what cannot be asked is unknown"
@@ -531,11 +531,11 @@ if [ -n "$some" ]; then
 	run 8 FAKE_TABLE="7:0 $dev" FAKE_FAIL='suspend 5' extend disk && says 'suspend: ' && ends resume
 	result $? "a suspend that fails is followed by a resume"
 	fresh
-	run 8 FAKE_TABLE="7:0 $dev" FAKE_STATUS="rw 2 1 100/$((size + 1)) 50 60 ok 8 2 5 1/64 0 2/16 - - 9 0/0" extend disk && says 'has shrunk' && did
+	run 8 FAKE_TABLE="7:0 $dev" FAKE_STATUS="rw 2 1 100/$((size + 1)) 50 60 ok 8 2 5 1/64 0 2/16 - - 9 0/0 -" extend disk && says 'has shrunk' && did
 	result $? "a delta that has shrunk is not touched"
 	usable=$((size % 32256 <= 8 ? size - size % 32256 : size))
 	for total in $usable $size; do
-		run 0 FAKE_TABLE="7:0 $dev" FAKE_STATUS="rw 2 1 100/$total 50 60 ok 8 2 5 1/64 0 2/16 - - 9 0/0" --json extend disk && json "d['extended'] is False and d['delta_bytes'] >= $((size * 4096))" && did
+		run 0 FAKE_TABLE="7:0 $dev" FAKE_STATUS="rw 2 1 100/$total 50 60 ok 8 2 5 1/64 0 2/16 - - 9 0/0 -" --json extend disk && json "d['extended'] is False and d['delta_bytes'] >= $((size * 4096))" && did
 		result $? "one that has not grown ($total blocks) is not, either"
 	done
 fi

@@ -423,7 +423,7 @@ int mapper_status(const char *name, char *type, uint64_t *sectors,
 	*sectors = SECTORS;
 	if (replay)
 		sprintf(open, "%d,1,2/2", replay);
-	sprintf(text, "rw %d 1 100/1000 50 60 ok 8 %d 5 1/64 0 2/16 - %s 9 0/0",
+	sprintf(text, "rw %d 1 100/1000 50 60 ok 8 %d 5 1/64 0 2/16 - %s 9 0/0 -",
 		head_id(), nr_lines, open);
 	*params = strdup(getenv("FAKE_STATUS") ?: text);
 	return 0;

@@ -137,7 +137,9 @@ static void adopt_block(struct model *m, u64 block)
 			     ull(sector), ull(val), s.epoch, ull(s.slot));
 		v->val[i] = val;
 	}
-	if (s.epoch == head)
+	/* What was published over what a commit left is lost, that is not. */
+	v->kept = s.epoch != head;
+	if (s.epoch == head || or_find(&m->o, head)->keeps[block])
 		or_set(&m->o, head, block, v);
 	else
 		or_clear(&m->o, head, block);
@@ -149,6 +151,7 @@ static void adopt(struct model *m, u32 was)
 {
 	u64 b;
 
+	adopt_fold(m);
 	adopt_ctl(m, was);
 	adopt_marks(m);
 	for (b = 0; b < m->o.nr_blocks; b++)
@@ -167,6 +170,7 @@ void crash_and_open(struct model *m)
 	say(m, "crash");
 	close_store(m);
 	sim_crash(&m->disk);
+	origin_crash(m);
 	open_store(m);
 	adopt(m, was);
 }

@@ -57,7 +57,7 @@ int lookup_head(struct model *m, u64 block, u64 max, struct dr_state *s)
 u64 read_sector(struct model *m, const struct dr_state *s, u64 block, u32 i)
 {
 	if (s->slot == DR_SLOT_ORIGIN)
-		return OR_ORIGIN | (block * m->spb + i);
+		return m->origin[block * m->spb + i];
 	if (s->slot == DR_SLOT_ZERO)
 		return 0;
 	return sim_read_data(&m->disk, s->slot * DR_BLOCK_SECTORS + i);

@@ -102,8 +102,10 @@ static void format(struct model *m)
 		     &m->rng))
 		fail(m, "no memory");
 	m->disk.verbose = m->verbose;
+	m->env.save = origin_save;
 	or_init(&m->o, p.origin_sectors, m->spb);
 	or_add(&m->o, 1, 0);
+	origin_init(m);
 	r = dr_format(&m->env, &p);
 	if (r)
 		fail(m, "formatting failed: %d", r);
@@ -150,6 +152,7 @@ static const struct {
 	{ op_rollback, 4 }, { op_replay, 10 }, { op_drop, 5 },
 	{ op_reclaim, 4 }, { op_reopen, 1 }, { op_grow, 1 },
 	{ diff_some, 3 }, { op_note, 4 }, { op_view, 12 }, { op_purge, 4 },
+	{ op_fold, 12 },
 	{ op_retain, 6 },
 };
 
@@ -192,7 +195,7 @@ static int one_op(struct model *m)
 
 static void finish(struct model *m)
 {
-	u32 a = random_sealed(m, 0), b = random_sealed(m, 0);
+	u32 a = random_sealed(m, 0), b = random_sealed(m, 0), tries = 10000;
 
 	m->disk.die_at = 0;
 	if (ctl_pump(m) || io_drain(m, ~0ULL) || merge_all(m) ||
@@ -206,6 +209,11 @@ static void finish(struct model *m)
 	verify_diff(m, a, b);
 	verify_diff(m, b, a);
 	verify_diff(m, a, m->st->head);
+	while (m->fold && !m->st->replay && tries--)
+		if (op_fold(m))
+			fail(m, "the end of a commit");
+	if (m->fold && !m->st->replay && !m->tight)
+		fail(m, "a commit that does not end");
 	if (release(m) || reclaim_all(m) || release(m))
 		fail(m, "the end, reclaimed");
 	verify_head(m);
@@ -264,6 +272,7 @@ static bool history(u64 seed, bool verbose)
 	dr_store_close(m->st);
 	io_forget(m);
 	or_exit(&m->o);
+	origin_exit(m);
 	sim_exit(&m->disk);
 	free(m->st);
 	return true;

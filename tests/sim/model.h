@@ -53,6 +53,8 @@ struct or_rules {		/* what the oracle needs to know of a recipe */
 	u32 nr;
 };
 
+enum fold_phase { FOLD_PLAN, FOLD_COPY, FOLD_APPLY };
+
 struct model {
 	u64 seed;
 	struct rng rng;
@@ -101,6 +103,14 @@ struct model {
 	struct or_note note_next;
 	u64 counted;
 	u32 nr_ops;
+
+	u64 *origin;		/* content of its sectors now, */
+	u64 *origin_was;	/* and when it was flushed last */
+	u32 fold;		/* being committed, 0: none */
+	u32 fold_try;		/* while that begins */
+	enum fold_phase fold_phase;
+	bool folded;		/* there has been one */
+	u64 nr_kept;
 };
 
 void fail(struct model *m, const char *fmt, ...)
@@ -196,6 +206,17 @@ void verify_preview(struct model *m, u32 sealed, u32 replay, u64 mixed);
 void open_views(struct model *m);
 void close_views(struct model *m);
 bool is_viewed(const struct model *m, u32 epoch);
+
+/* commit.c */
+int op_fold(struct model *m);
+void origin_init(struct model *m);
+void origin_exit(struct model *m);
+void origin_crash(struct model *m);
+int origin_save(void *ctx, const struct dr_copy *copy);
+void fold_begun(struct model *m, u32 epoch);
+void fold_done(struct model *m);
+void adopt_fold(struct model *m);
+void pass_on_kept(struct model *m, const struct or_epoch *gone);
 
 void commit_made(struct model *m);
 

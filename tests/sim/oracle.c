@@ -34,6 +34,7 @@ static void free_epoch(struct oracle *o, struct or_epoch *e)
 	for (b = 0; b < o->nr_blocks; b++)
 		free(e->ver[b]);
 	free(e->ver);
+	free(e->keeps);
 	free_cand(o, e);
 	free(e);
 }
@@ -45,6 +46,7 @@ void or_exit(struct oracle *o)
 	for (i = 0; i < o->nr; i++)
 		free_epoch(o, o->e[i]);
 	free(o->e);
+	free(o->base);
 }
 
 static u32 position(const struct oracle *o, u32 id)
@@ -83,6 +85,7 @@ struct or_epoch *or_add(struct oracle *o, u32 id, u32 parent)
 	e->id = id;
 	e->parent = parent;
 	e->ver = calloc(o->nr_blocks, sizeof(*e->ver));
+	e->keeps = calloc(o->nr_blocks, sizeof(*e->keeps));
 	e->cand = calloc(o->nr_blocks * o->spb, sizeof(*e->cand));
 	return e;
 }
@@ -118,7 +121,7 @@ const struct or_ver *or_state(const struct oracle *o, u32 id, u64 block)
 u64 or_sector(const struct oracle *o, const struct or_ver *v, u64 sector)
 {
 	if (!v)
-		return OR_ORIGIN | sector;
+		return o->base ? o->base[sector] : OR_ORIGIN | sector;
 	return v->val[sector % o->spb];
 }
 
@@ -161,11 +164,13 @@ void or_clear(struct oracle *o, u32 id, u64 block)
 void or_set(struct oracle *o, u32 id, u64 block, const struct or_ver *v)
 {
 	size_t size = sizeof(*v) + o->spb * sizeof(u64);
+	struct or_epoch *e = or_find(o, id);
 	struct or_ver *n = malloc(size);
 
 	memcpy(n, v, size);
 	or_clear(o, id, block);
-	or_find(o, id)->ver[block] = n;
+	e->ver[block] = n;
+	e->keeps[block] |= v->kept;
 }
 
 void or_publish(struct oracle *o, u32 id, u64 block, u64 slot, bool merged,
@@ -181,6 +186,7 @@ void or_publish(struct oracle *o, u32 id, u64 block, u64 slot, bool merged,
 	e->ver[block] = v;
 	v->slot = slot;
 	v->merged = merged;
+	v->kept = false;
 	for (i = 0; i < o->spb; i++) {
 		struct or_cand *c = e->cand + block * o->spb + i;
 

@@ -18,6 +18,7 @@
 struct or_ver {
 	u64 slot;		/* as published */
 	bool merged;
+	bool kept;		/* nobody wrote it: a commit left it, see commit.c */
 	u64 val[];		/* one for each sector */
 };
 
@@ -49,6 +50,7 @@ struct or_epoch {
 	char label[DR_LABEL_MAX + 1];
 	struct or_note note;
 	struct or_ver **ver;	/* by block */
+	bool *keeps;		/* a commit left it that one */
 	struct or_cand *cand;	/* by sector, while not durable */
 };
 
@@ -57,6 +59,7 @@ struct oracle {
 	u64 nr_sectors;
 	u32 spb;		/* sectors in a block */
 	u64 clock;
+	u64 *base;		/* what the origin contains; NULL: OR_ORIGIN */
 	u32 nr;
 	u32 max;
 	struct or_epoch **e;	/* by id */

@@ -157,15 +157,8 @@ bool protects(const struct model *m, const struct or_epoch *o)
 {
 	return (*o->label && !(o->marks & DR_MARK_LOOSE)) ||
 	       o->marks & (DR_MARK_PINNED | DR_MARK_SUSPECT) ||
+	       o->id == m->fold ||
 	       is_viewed(m, o->id);
-}
-
-/* Something was committed: what it gave up is given back before the next. */
-void commit_made(struct model *m)
-{
-	m->release = true;
-	m->release_final = false;
-	m->release_era = ++m->era;
 }
 
 int op_retain(struct model *m)

@@ -248,7 +248,7 @@ int op_read(struct model *m)
 
 	if (lookup_head(m, block, 1, &s))
 		return -EIO;
-	if (!dr_slot_is_data(s.slot))
+	if (s.slot == DR_SLOT_ZERO)
 		return 0;
 	io = io_start(m, IO_READ, block, 1, s.slot, s.epoch);
 	for (i = 0; i < m->spb; i++)

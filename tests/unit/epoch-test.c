@@ -268,7 +268,7 @@ static void impossible_records_are_refused(void **state)
 	BAD(d.state = 0, "unknown state");
 	BAD(d.state = 5, "unknown state");
 	BAD(d.how = 4, "unknown maker");
-	BAD(d.flags = cpu_to_le16(16), "unknown flags");
+	BAD(d.flags = cpu_to_le16(32), "unknown flags");
 	BAD(d.marks = 8, "unknown marks");
 	BAD(memset(d.label, 'a', sizeof(d.label)), "impossible label");
 	BAD(d.label[0] = ' ', "impossible label");

@@ -202,10 +202,12 @@ static void impossible_fields_are_refused(void **state)
 	BAD(sb->head_epoch = cpu_to_le32(5), -EUCLEAN);
 	BAD(sb->next_epoch = cpu_to_le32(1), -EUCLEAN);
 	BAD(sb->label[47] = 'x', -EUCLEAN);
+	BAD(sb->commit_epoch = cpu_to_le32(1), -EUCLEAN);
+	BAD(sb->commit_epoch = cpu_to_le32(9), -EUCLEAN);
 	BAD(sb->origin_id[63] = 'x', -EUCLEAN);
 	BAD(sb->incompat = cpu_to_le64(1), -EPROTONOSUPPORT);
 	BAD(sb->incompat = cpu_to_le64(1ULL << 63), -EPROTONOSUPPORT);
-	BAD(sb->ro_compat = cpu_to_le64(4), -EPROTONOSUPPORT);
+	BAD(sb->ro_compat = cpu_to_le64(64), -EPROTONOSUPPORT);
 	BAD(sb->policy[DR_POLICY_MAX] = 'x', -EUCLEAN);
 	BAD(sb->compat = cpu_to_le64(~0ULL), 0);
 	mem_store_exit(&s);

@@ -119,7 +119,7 @@ message_fails . e1 nonsense
 
 before=$(facts v)
 message_fails 'Device or resource busy' v drop 3
-like "$(dmesg | tail -n 5)" 'drop: an open view' "the log says what to do"
+like "$(dmesg | tail -n 5)" 'drop: a view shows it' "the log says what to do"
 is "$(facts v)" "$before" "nothing has changed"
 must dmsetup create -r again --table "$(dmsetup table e3)"
 must dmsetup remove e3
@@ -302,6 +302,16 @@ for e in 0 2 4; do
 	must view "e$e" "$e"
 done
 all "in a new session"
+# V8: a commit to the other one would miss there
+must dmsetup create copy --table "$(dmsetup table "$origin")"
+table=$(dmsetup table v) copy=$(dmsetup info -c --noheadings -o major,minor copy)
+cmd_fails 1 . dmsetup reload v --table "$(awk -v c="$copy" '{ $4 = c } 1' <<<"$table")"
+like "$(dmesg | tail -n 5)" 'Open views show another origin' "the log says what to do"
+ok "the same one can be loaded" dmsetup reload v --table "$table"
+must dmsetup suspend v
+must dmsetup resume v
+all "with another table"
+must dmsetup remove copy
 
 # --- a delta on a deltarec device --------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # A wiper over partition table, superblocks and inode tables, then the power
 # goes off. After the next boot: every byte of then is back.
-# shellcheck source=tests/scenarios/rounds.sh
-. "$(dirname "$0")/../rounds.sh"
+# shellcheck source=tests/rounds.sh
+. "$(dirname "$0")/../../rounds.sh"
 
 for seed in 1 2 ${DEEP:+3 4}; do
 	rm -f "$tmp"/{origin,delta,record}

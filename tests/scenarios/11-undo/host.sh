@@ -3,8 +3,8 @@
 # Apply, undo, apply: the same bytes each time. And a power cut after each step
 # of each: the device then has the bytes of before or of after, nothing between,
 # and all can be done once more. Without DEEP, some of the steps.
-# shellcheck source=tests/scenarios/rounds.sh
-. "$(dirname "$0")/../rounds.sh"
+# shellcheck source=tests/rounds.sh
+. "$(dirname "$0")/../../rounds.sh"
 
 for seed in 1 2; do
 	rm -f "$tmp"/{origin,delta,prepared}

@@ -4,8 +4,8 @@
 # system call that changes something: every file is as before or as after, the
 # good work is there, the same command ends what was begun, and undo takes all
 # of it back. Without DEEP, some of the calls.
-# shellcheck source=tests/scenarios/rounds.sh
-. "$(dirname "$0")/../rounds.sh"
+# shellcheck source=tests/rounds.sh
+. "$(dirname "$0")/../../rounds.sh"
 
 for seed in 1 2; do
 	rm -f "$tmp"/{origin,delta,prepared}
