@@ -5,9 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "cli.h"
 #include "commands.h"
@@ -67,93 +64,33 @@ static int check_signature(struct delta *d)
 	return DR_EXIT_OK;
 }
 
-/* The least number of blocks that leaves the usable ones format wants */
-static u64 least_blocks(u32 slot_blocks)
-{
-	u64 min = dr_format_min_blocks(slot_blocks), blocks = min;
-
-	while (dr_space_usable(blocks) < min)
-		blocks++;
-	return blocks;
-}
-
-static int check_sizes(const struct delta *d, const struct volume *origin,
-		       u32 slot_blocks)
-{
-	u64 least = least_blocks(slot_blocks);
-	char has[32], needs[32];
-
-	if (!origin->bytes || origin->bytes % SECTOR_BYTES)
-		return fail(DR_EXIT_OPERATIONAL, origin->path, NULL,
-			    "size is not a multiple of a sector (512 bytes)");
-	if (d->nr_blocks >= least)
-		return DR_EXIT_OK;
-	return fail(DR_EXIT_OPERATIONAL, d->volume.path,
-		    "use a larger one",
-		    "too small: it has %s (%llu bytes), at least %s (%llu bytes) are needed",
-		    out_size(d->volume.bytes, has, sizeof(has)),
-		    (unsigned long long)d->volume.bytes,
-		    out_size(least * DR_BLOCK_SIZE, needs, sizeof(needs)),
-		    (unsigned long long)least * DR_BLOCK_SIZE);
-}
-
-static int write_store(struct delta *d, const struct dr_format_params *p,
-		       bool force)
-{
-	int ret = force ? volume_wipe(&d->volume) : 0;
-
-	if (ret)
-		return fail_errno(d->volume.path, "erasing signatures", ret);
-	hold_signals();
-	ret = dr_format(&d->env, p);
-	if (!ret && fsync(d->volume.fd))
-		ret = -errno;
-	release_signals();
-	return ret ? delta_fail(d, "format", ret) : DR_EXIT_OK;
-}
-
 static int format(struct delta *d, const struct volume *origin,
 		  const struct cmd_line *line, u32 slot_blocks)
 {
 	const char *label = cli_option(line, "label");
-	char identity[DR_ORIGIN_ID_LEN], uuid[DELTA_UUID_TEXT];
-	struct dr_format_params p = {
-		.slot_blocks = slot_blocks,
-		.origin_sectors = origin->bytes >> SECTOR_SHIFT,
-		.delta_blocks = d->nr_blocks,
-		.now = time(NULL),
-		.label = label ? label : "",
-		.origin_id = identity,
+	char uuid[DELTA_UUID_TEXT];
+	struct delta_format f = {
+		.slot_blocks = slot_blocks, .label = label ? label : "",
+		.force = cli_option(line, "force"),
 	};
-	bool force = cli_option(line, "force");
-	int code;
+	int code = DR_EXIT_OK;
 
 	if (volume_same(&d->volume, origin))
 		return fail(DR_EXIT_OPERATIONAL, origin->path,
 			    "give two different ones",
 			    "origin and delta are the same device");
-	code = check_sizes(d, origin, slot_blocks);
-	if (!code && !force)
+	if (!f.force)
 		code = check_signature(d);
-	if (code)
-		return code;
-	volume_identity(origin, identity, sizeof(identity));
-	if (getrandom(p.uuid, sizeof(p.uuid), 0) != sizeof(p.uuid))
-		return fail_errno("uuid", "random numbers", -errno);
-	/* RFC 4122: version 4, variant 1 */
-	p.uuid[6] = (p.uuid[6] & 0x0f) | 0x40;
-	p.uuid[8] = (p.uuid[8] & 0x3f) | 0x80;
-	if (cancelled())
-		return fail_cancelled(d->volume.path);
-	code = write_store(d, &p, force);
+	if (!code)
+		code = delta_format(d, origin, &f);
 	if (code)
 		return code;
 	out_record(columns, 8, (struct out_value[]){
-		out_text(d->volume.path), out_text(delta_uuid(p.uuid, uuid)),
+		out_text(d->volume.path), out_text(delta_uuid(f.uuid, uuid)),
 		out_text(label),
 		out_number((u64)slot_blocks * DR_BLOCK_SIZE),
 		out_text(origin->path), out_number(origin->bytes),
-		out_text(identity[0] ? identity : NULL),
+		out_text(f.origin_id[0] ? f.origin_id : NULL),
 		out_number(d->volume.bytes) });
 	return DR_EXIT_OK;
 }

@@ -16,6 +16,7 @@
 #include "commands.h"
 #include "delta.h"
 #include "device.h"
+#include "memory.h"
 #include "output.h"
 #include "parse.h"
 #include "past/view.h"
@@ -267,37 +268,71 @@ static enum volume_open how_to_open(const char *delta)
 	return VOLUME_READ_EXCL;
 }
 
+/* Check both, and make the device. */
+static int open_on(const char *name, struct features *features,
+		   const struct volume *origin, const char *delta)
+{
+	struct dr_disk_super sb;
+	enum volume_open how = how_to_open(delta);
+	char params[256];
+	struct delta d;
+	int code = delta_open(&d, delta, how);
+
+	if (code)
+		return code;
+	code = delta_super(&d, &sb);
+	if (!code)
+		code = check_origin(origin, &sb);
+	if (!code)
+		code = check_block(origin);
+	if (!code)
+		code = check_block(&d.volume);
+	make_params(features, origin, &d.volume, params, sizeof(params));
+	/* The target will want the delta for itself. */
+	delta_close(&d);
+	return code ? code : create(name, &sb, params);
+}
+
+static int open_in_memory(const char *name, struct features *features,
+			  const struct volume *origin, uint64_t bytes)
+{
+	struct memory_delta m;
+	int code;
+
+	/* What is given up shall be memory again. */
+	features->value[DISCARD_PASSDOWN] = 1;
+	code = check_block(origin);
+	if (code)
+		return code;
+	code = memory_delta_open(bytes, origin, &m);
+	if (!code)
+		code = open_on(name, features, origin, m.path);
+	memory_delta_close(&m);
+	if (!code)
+		warn(name, "all that is written to it is in memory, lost at close or power-off");
+	return code;
+}
+
 int cmd_open(const struct cmd_line *line)
 {
+	const char *memory = cli_option(line, "memory"), *name;
 	struct features features = { { 0 } };
-	struct dr_disk_super sb;
 	struct volume origin;
-	char params[256];
-	const char *name;
-	struct delta d;
+	uint64_t bytes = 0;
 	int code = device_name(line->argv[0], &name);
 
+	if (!code && memory)
+		code = memory_delta_size(memory, &bytes);
+	else if (!code && line->argc < 3)
+		code = fail_usage("delta", "missing");
 	if (!code)
-		code = parse_features(line, 3, &features);
+		code = parse_features(line, memory ? 2 : 3, &features);
 	if (!code)
 		code = volume_open(&origin, line->argv[1], VOLUME_READ);
 	if (code)
 		return code;
-	code = delta_open(&d, line->argv[2], how_to_open(line->argv[2]));
-	if (code) {
-		volume_close(&origin);
-		return code;
-	}
-	code = delta_super(&d, &sb);
-	if (!code)
-		code = check_origin(&origin, &sb);
-	if (!code)
-		code = check_block(&origin);
-	if (!code)
-		code = check_block(&d.volume);
-	make_params(&features, &origin, &d.volume, params, sizeof(params));
-	/* The target will want the delta for itself. */
-	delta_close(&d);
+	code = memory ? open_in_memory(name, &features, &origin, bytes) :
+			open_on(name, &features, &origin, line->argv[2]);
 	volume_close(&origin);
-	return code ? code : create(name, &sb, params);
+	return code;
 }

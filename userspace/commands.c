@@ -101,6 +101,8 @@ static const struct cmd_option open_options[] = {
 	  .help = "pass discards down when space is reclaimed" },
 	{ .name = "track-reads",
 	  .help = "note what is read, as evidence of what saw damage" },
+	{ .name = "memory", .arg = "size",
+	  .help = "no <delta>: what is written is in memory, until close" },
 	END
 };
 
@@ -294,9 +296,11 @@ const struct cmd commands[] = {
 	.text = {
 		"Features: cache_mb=<n>, error_if_full, queue_if_full,",
 		"queue_seconds=<n>, reclaim_if_full, discard_passdown,",
-		"track_reads; each can be given as an option, too.",
+		"track_reads; each can be given as an option, too. With",
+		"--memory there is no <delta>, and all that is written is lost",
+		"at close or power-off.",
 	},
-	.args = { ARG_NAME, ARG_ORIGIN, ARG_DELTA,
+	.args = { ARG_NAME, ARG_ORIGIN, { "delta", WORD_FILE, true, false },
 		  { "feature", WORD_FEATURE, true, true } },
 	.options = open_options,
 	.run = cmd_open,

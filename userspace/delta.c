@@ -5,9 +5,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "delta.h"
+#include "output.h"
+#include "parse.h"
 
 static void env_report(void *ctx, const char *what, u64 block, const char *why)
 {
@@ -96,4 +101,78 @@ const char *delta_uuid(const u8 *uuid, char *buf)
 		p += sprintf(p, i == 4 || i == 6 || i == 8 || i == 10 ?
 			     "-%02x" : "%02x", uuid[i]);
 	return buf;
+}
+
+/* --- a new one ------------------------------------------------------------- */
+
+/* The least number of blocks that leaves the usable ones format wants */
+static u64 least_blocks(u32 slot_blocks)
+{
+	u64 min = dr_format_min_blocks(slot_blocks), blocks = min;
+
+	while (dr_space_usable(blocks) < min)
+		blocks++;
+	return blocks;
+}
+
+static int check_sizes(const struct delta *d, const struct volume *origin,
+		       u32 slot_blocks)
+{
+	u64 least = least_blocks(slot_blocks);
+	char has[32], needs[32];
+
+	if (!origin->bytes || origin->bytes % SECTOR_BYTES)
+		return fail(DR_EXIT_OPERATIONAL, origin->path, NULL,
+			    "size is not a multiple of a sector (512 bytes)");
+	if (d->nr_blocks >= least)
+		return DR_EXIT_OK;
+	return fail(DR_EXIT_OPERATIONAL, d->volume.path,
+		    "use a larger one",
+		    "too small: it has %s (%llu bytes), at least %s (%llu bytes) are needed",
+		    out_size(d->volume.bytes, has, sizeof(has)),
+		    (unsigned long long)d->volume.bytes,
+		    out_size(least * DR_BLOCK_SIZE, needs, sizeof(needs)),
+		    (unsigned long long)least * DR_BLOCK_SIZE);
+}
+
+static int write_store(struct delta *d, const struct dr_format_params *p,
+		       bool force)
+{
+	int ret = force ? volume_wipe(&d->volume) : 0;
+
+	if (ret)
+		return fail_errno(d->volume.path, "erasing signatures", ret);
+	hold_signals();
+	ret = dr_format(&d->env, p);
+	if (!ret && fsync(d->volume.fd))
+		ret = -errno;
+	release_signals();
+	return ret ? delta_fail(d, "format", ret) : DR_EXIT_OK;
+}
+
+int delta_format(struct delta *d, const struct volume *origin,
+		 struct delta_format *f)
+{
+	struct dr_format_params p = {
+		.slot_blocks = f->slot_blocks,
+		.origin_sectors = origin->bytes >> SECTOR_SHIFT,
+		.delta_blocks = d->nr_blocks,
+		.now = time(NULL),
+		.label = f->label,
+		.origin_id = f->origin_id,
+	};
+	int code = check_sizes(d, origin, f->slot_blocks);
+
+	if (code)
+		return code;
+	volume_identity(origin, f->origin_id, sizeof(f->origin_id));
+	if (getrandom(f->uuid, sizeof(f->uuid), 0) != sizeof(f->uuid))
+		return fail_errno("uuid", "random numbers", -errno);
+	/* RFC 4122: version 4, variant 1 */
+	f->uuid[6] = (f->uuid[6] & 0x0f) | 0x40;
+	f->uuid[8] = (f->uuid[8] & 0x3f) | 0x80;
+	memcpy(p.uuid, f->uuid, sizeof(p.uuid));
+	if (cancelled())
+		return fail_cancelled(d->volume.path);
+	return write_store(d, &p, f->force);
 }

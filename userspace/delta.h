@@ -31,6 +31,19 @@ int delta_super(struct delta *d, struct dr_disk_super *sb);
 /* Say what a negative errno of the core means for this device. */
 int delta_fail(const struct delta *d, const char *doing, int error);
 
+struct delta_format {
+	u32 slot_blocks;
+	const char *label;	/* or "" */
+	bool force;		/* erase signatures first */
+	/* What it got: */
+	u8 uuid[DR_UUID_LEN];
+	char origin_id[DR_ORIGIN_ID_LEN];
+};
+
+/* Make an empty one, whatever it holds. Return: exit code, has said why. */
+int delta_format(struct delta *d, const struct volume *origin,
+		 struct delta_format *f);
+
 /* @buf: DELTA_UUID_TEXT bytes */
 const char *delta_uuid(const u8 *uuid, char *buf);
 

@@ -162,6 +162,13 @@ run 16 "a limit without a queue" "queue_seconds: needs queue_if_full" -- \
 	open disk /none /none queue_seconds=9
 run 16 "option --queue-seconds 0" "--queue-seconds: not from 1 to 86400" -- \
 	open --queue-seconds 0 disk /none /none queue_if_full
+run 16 "no delta" "open: delta: missing" -- open disk /none
+for size in 0 x 5X -1; do
+	run 16 "memory '$size'" "--memory: " -- \
+		open disk /dev/null "--memory=$size"
+done
+run 16 "a delta beside --memory" "/none: no such feature" -- \
+	open disk /none /none --memory 64M
 
 # --- format, check, dump on files ------------------------------------------------
 

@@ -5,11 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/loop.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -18,14 +16,13 @@
 
 #include "cli.h"
 #include "device.h"
+#include "loop.h"
 #include "output.h"
 #include "past/scratch.h"
 #include "rests.h"
-#include "tool.h"
 #include "volume.h"
 
 #define CHUNK_SECTORS	8	/* 4 KiB: journals write small pieces */
-#define LOOP_TRIES	64	/* others take free loop devices, too */
 #define MIN_BYTES	(1024u * 1024)
 
 static const char remedy_size[] =
@@ -141,22 +138,6 @@ static int open_new(const char *path)
 	return fd;
 }
 
-/* Of /proc/meminfo: what can be had without a process being killed for it */
-static uint64_t memory_available(FILE *f)
-{
-	unsigned long long kib;
-	uint64_t bytes = 0;
-	char line[128];
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1 ||
-		    sscanf(line, "SwapFree: %llu kB", &kib) == 1)
-			bytes += kib * 1024;
-	if (f)
-		fclose(f);
-	return bytes;
-}
-
 /* Of memory, by this command; it is not used yet, so nobody else counts it. */
 static uint64_t promised;
 
@@ -237,68 +218,6 @@ static int make_file(const char *where, uint64_t bytes, uint64_t lower_bytes,
 	return set_size(where, bytes, lower_bytes, *fd);
 }
 
-static int open_control(void)
-{
-	const char *const modprobe[] = { "modprobe", "-q", "loop", NULL };
-	struct tool_result result;
-	int fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-
-	if (fd >= 0)
-		return fd;
-	tool_run(modprobe, &result);
-	tool_free(&result);
-	return open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-}
-
-/*
- * Tie @file to a free loop device that lets go of it when nobody has it open
- * any more. Return: its descriptor, or -1.
- */
-static int attach_one(int control, int file, dev_t *devno)
-{
-	struct loop_config config = {
-		.fd = file,
-		.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO,
-	};
-	int number = ioctl(control, LOOP_CTL_GET_FREE), fd, error;
-	char node[32];
-	struct stat st;
-
-	if (number < 0)
-		return -1;
-	snprintf(node, sizeof(node), "/dev/loop%d", number);
-	fd = open(node, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	if (!ioctl(fd, LOOP_CONFIGURE, &config) && !fstat(fd, &st)) {
-		*devno = st.st_rdev;
-		return fd;
-	}
-	error = errno;
-	close(fd);
-	errno = error;
-	return -1;
-}
-
-static int attach(int file, int *fd, dev_t *devno)
-{
-	int control = open_control(), i, error;
-
-	if (control < 0)
-		return fail(DR_EXIT_OPERATIONAL, "/dev/loop-control",
-			    "'modprobe loop'", "no loop devices: %s",
-			    strerror(errno));
-	for (i = 0; i < LOOP_TRIES; i++) {
-		*fd = attach_one(control, file, devno);
-		error = errno;
-		if (*fd >= 0 || error != EBUSY)
-			break;
-	}
-	close(control);
-	return *fd >= 0 ? DR_EXIT_OK :
-	       fail_errno("scratch", "loop device", -error);
-}
-
 /* --- the layer -------------------------------------------------------------- */
 
 static int make_layer(const struct volume *lower, dev_t cow, struct scratch *s)
@@ -329,7 +248,7 @@ int scratch_open(const char *lower, const char *where, struct scratch *s)
 {
 	int file = -1, loop = -1, code;
 	struct volume volume;
-	dev_t cow;
+	struct stat cow;
 
 	memset(s, 0, sizeof(*s));
 	s->layer.fd = -1;
@@ -338,9 +257,9 @@ int scratch_open(const char *lower, const char *where, struct scratch *s)
 		return code;
 	code = make_file(where, asked.bytes, volume.bytes, &file);
 	if (!code)
-		code = attach(file, &loop, &cow);
+		code = loop_attach("scratch", file, &loop, &cow);
 	if (!code)
-		code = make_layer(&volume, cow, s);
+		code = make_layer(&volume, cow.st_rdev, s);
 	/* The layer has the loop device now, the loop device the file. */
 	if (loop >= 0)
 		close(loop);
