@@ -477,15 +477,15 @@ static int stop(struct deltarec *dt, struct deltarec_reply *reply)
 	return 1;
 }
 
-/* Could it begin, or go on? */
-static int try(struct deltarec_store *s, u32 epoch, u32 *who)
+/* Could it begin, or go on? @ended as of dr_fold_may() */
+static int try(struct deltarec_store *s, u32 epoch, bool ended, u32 *who)
 {
 	int r = s->mode == DELTAREC_RW ? open_origin(s) : -EIO;
 
 	*who = epoch;
 	down_read(&s->epochs);
 	if (!r)
-		r = dr_fold_may(&s->st, epoch, who);
+		r = dr_fold_may(&s->st, epoch, ended, who);
 	up_read(&s->epochs);
 	if (!s->st.fold.epoch)
 		close_origin(s);
@@ -495,17 +495,18 @@ static int try(struct deltarec_store *s, u32 epoch, u32 *who)
 int deltarec_message_commit(struct deltarec *dt, unsigned int argc,
 			    char **argv, struct deltarec_reply *reply)
 {
-	static const char usage[] = DR_MSG_COMMIT " <epoch> [" DR_WORD_TRY
-				    "]|" DR_WORD_STOP;
+	static const char usage[] = DR_MSG_COMMIT " <epoch> [" DR_WORD_TRY " ["
+				    DR_WORD_ENDED "]]|" DR_WORD_STOP;
 	struct deltarec_store *s = dt->s;
 	bool only = argc > 2 && !strcasecmp(argv[2], DR_WORD_TRY);
+	bool ended = only && argc == 4 && !strcasecmp(argv[3], DR_WORD_ENDED);
 	unsigned int noio;
 	u32 epoch, who;
 	int r;
 
 	if (argc == 2 && !strcasecmp(argv[1], DR_WORD_STOP))
 		return stop(dt, reply);
-	if (argc != 2 + only || kstrtou32(argv[1], 10, &epoch)) {
+	if (argc != 2 + only + ended || kstrtou32(argv[1], 10, &epoch)) {
 		DMERR_LIMIT("%s: bad arguments: the message is '%s'", s->name,
 			    usage);
 		return -EINVAL;
@@ -519,7 +520,7 @@ int deltarec_message_commit(struct deltarec *dt, unsigned int argc,
 		return -EINTR;
 	/* Who waits for memory may wait for a merge. */
 	noio = memalloc_noio_save();
-	r = only ? try(s, epoch, &who) : begin(s, epoch, &who);
+	r = only ? try(s, epoch, ended, &who) : begin(s, epoch, &who);
 	memalloc_noio_restore(noio);
 	mutex_unlock(&s->meta);
 	if (r)

@@ -17,6 +17,7 @@
  *   reads.c       what was read, when that is wanted
  *   policy.c      checkpoints and drops that nobody asks for
  *   commit.c      the past becomes the origin's content, in the background
+ *   message-start.c  where the next activation begins
  *   view.c        the other target: an epoch of the past, read-only. Its reads
  *                 take the same way, with a lineage of their own
  *
@@ -59,7 +60,7 @@
 #include "core/gauge.h"
 #include "core/recipe.h"
 #include "core/recover.h"
-#include "core/retain.h"
+#include "core/start.h"
 #include "cache.h"
 #include "era.h"
 
@@ -89,6 +90,7 @@ struct deltarec_features {
 	unsigned int queue_seconds;	/* 0: for ever */
 	bool discard_passdown;
 	bool track_reads;
+	u8 start_mode;		/* enum dr_start_mode */
 };
 
 /* What a lookup uses from end to end */
@@ -351,6 +353,9 @@ int deltarec_parse_features(struct dm_target *ti, struct dm_arg_set *as,
 unsigned int deltarec_print_features(const struct deltarec_features *f,
 				     char *buf, unsigned int size);
 
+/* How a device begins, or what an answer is: a word of the status line */
+const char *deltarec_start_word(unsigned int mode);
+
 /* target.c */
 int deltarec_iterate_devices(struct dm_target *ti,
 			     iterate_devices_callout_fn fn, void *data);
@@ -563,6 +568,12 @@ int deltarec_lock_merged(struct deltarec_store *s);
 
 /* Log what the words should have been. Return: -EINVAL */
 int deltarec_bad_arguments(struct deltarec *dt, const char *usage);
+/* Words [<label>|- [frozen]], at most two. 0, or -EINVAL having said why */
+int deltarec_parse_seal(struct deltarec *dt, unsigned int argc, char **argv,
+			const char *usage, const char **label, u16 *flags);
+/* A checkpoint that a signal stops from being waited for: -EINTR */
+s64 deltarec_checkpoint_killable(struct deltarec_store *s, const char *label,
+				 u16 flags);
 
 struct deltarec_rule_args {
 	u64 start;		/* sectors */
@@ -618,6 +629,13 @@ void deltarec_commit_status(struct deltarec_store *s,
 			    struct deltarec_reply *reply);
 int deltarec_message_commit(struct deltarec *dt, unsigned int argc,
 			    char **argv, struct deltarec_reply *reply);
+/* message-start.c */
+int deltarec_message_start(struct deltarec *dt, unsigned int argc, char **argv,
+			   struct deltarec_reply *reply);
+int deltarec_message_update(struct deltarec *dt, unsigned int argc,
+			    char **argv, struct deltarec_reply *reply);
+int deltarec_message_session(struct deltarec *dt, unsigned int argc,
+			     char **argv, struct deltarec_reply *reply);
 
 /* status.c */
 void deltarec_status(struct dm_target *ti, status_type_t type,

@@ -69,6 +69,30 @@ static int parse_seconds(struct dm_target *ti, struct dm_arg_set *as,
 	return dm_read_arg(&arg, as, &f->queue_seconds, &ti->error);
 }
 
+static int parse_start(struct dm_target *ti, struct deltarec_features *f,
+		       enum dr_start_mode mode)
+{
+	if (f->start_mode != DR_START_ORDINARY) {
+		ti->error = "Give only one of nonpersistent and undoable, once";
+		return -EINVAL;
+	}
+	f->start_mode = mode;
+	return 0;
+}
+
+static int parse_nonpersistent(struct dm_target *ti, struct dm_arg_set *as,
+			       struct deltarec_features *f)
+{
+	const char *word = as->argc ? dm_shift_arg(as) : "";
+
+	if (!strcasecmp(word, DR_WORD_KEEP))
+		return parse_start(ti, f, DR_START_KEEP);
+	if (!strcasecmp(word, DR_WORD_DISCARD))
+		return parse_start(ti, f, DR_START_DISCARD);
+	ti->error = "nonpersistent needs keep or discard";
+	return -EINVAL;
+}
+
 static int parse_flag(struct dm_target *ti, bool *flag, char *again)
 {
 	if (*flag) {
@@ -96,6 +120,10 @@ static int parse_one(struct dm_target *ti, struct dm_arg_set *as,
 				  "Give discard_passdown once");
 	if (!strcasecmp(word, DR_FEAT_TRACK_READS))
 		return parse_flag(ti, &f->track_reads, "Give track_reads once");
+	if (!strcasecmp(word, DR_FEAT_NONPERSISTENT))
+		return parse_nonpersistent(ti, as, f);
+	if (!strcasecmp(word, DR_FEAT_UNDOABLE))
+		return parse_start(ti, f, DR_START_UNDOABLE);
 	ti->error = "Unknown feature argument";
 	return -EINVAL;
 }
@@ -128,6 +156,20 @@ int deltarec_parse_features(struct dm_target *ti, struct dm_arg_set *as,
 	return r;
 }
 
+const char *deltarec_start_word(unsigned int mode)
+{
+	switch (mode) {
+	case DR_START_KEEP:
+		return DR_WORD_KEEP;
+	case DR_START_DISCARD:
+		return DR_WORD_DISCARD;
+	case DR_START_UNDOABLE:
+		return DR_FEAT_UNDOABLE;
+	default:
+		return DR_WORD_NONE;
+	}
+}
+
 unsigned int deltarec_print_features(const struct deltarec_features *f,
 				     char *buf, unsigned int size)
 {
@@ -138,6 +180,10 @@ unsigned int deltarec_print_features(const struct deltarec_features *f,
 	if (f->queue_seconds)
 		nr += 2;
 	nr += f->full_given + f->discard_passdown + f->track_reads;
+	if (f->start_mode == DR_START_UNDOABLE)
+		nr++;
+	else if (f->start_mode != DR_START_ORDINARY)
+		nr += 2;
 	n = scnprintf(buf, size, "%u", nr);
 	if (f->cache_mb != DR_CACHE_MB_DEFAULT)
 		n += scnprintf(buf + n, size - n, " " DR_FEAT_CACHE_MB " %u",
@@ -152,5 +198,11 @@ unsigned int deltarec_print_features(const struct deltarec_features *f,
 		n += scnprintf(buf + n, size - n, " " DR_FEAT_DISCARD_PASSDOWN);
 	if (f->track_reads)
 		n += scnprintf(buf + n, size - n, " " DR_FEAT_TRACK_READS);
+	if (f->start_mode == DR_START_KEEP ||
+	    f->start_mode == DR_START_DISCARD)
+		n += scnprintf(buf + n, size - n, " " DR_FEAT_NONPERSISTENT);
+	if (f->start_mode != DR_START_ORDINARY)
+		n += scnprintf(buf + n, size - n, " %s",
+			       deltarec_start_word(f->start_mode));
 	return n;
 }

@@ -35,6 +35,8 @@ const char *deltarec_remedy(int error)
 		return "it is the head, or in use by a replay or a commit: see 'dmdelta status'";
 	case -ETXTBSY:
 		return "a view shows it or needs it ('dmdelta views'), or it is being committed";
+	case -EADDRINUSE:
+		return "the device may go back to it: see 'dmdelta start', or end the session";
 	case -ENOENT:
 		return "there is no such epoch to be used here: see 'dmdelta log'";
 	case -ENODATA:
@@ -63,7 +65,7 @@ int deltarec_refuse(struct deltarec *dt, const char *what, int error)
 {
 	DMERR_LIMIT("%s: %s: %s (error %d)", dt->s->name, what,
 		    deltarec_remedy(error), error);
-	return error == -ETXTBSY ? -EBUSY : error;
+	return error == -ETXTBSY || error == -EADDRINUSE ? -EBUSY : error;
 }
 
 int deltarec_may_switch(struct deltarec *dt, const char *what)
@@ -137,8 +139,8 @@ static void request_work(struct work_struct *work)
 	request_put(rq);
 }
 
-static s64 checkpoint_killable(struct deltarec_store *s, const char *label,
-			       u16 flags)
+s64 deltarec_checkpoint_killable(struct deltarec_store *s, const char *label,
+				 u16 flags)
 {
 	struct request *rq = kzalloc(sizeof(*rq), GFP_NOIO);
 	s64 r = -EINTR;
@@ -158,30 +160,42 @@ static s64 checkpoint_killable(struct deltarec_store *s, const char *label,
 	return r;
 }
 
+int deltarec_parse_seal(struct deltarec *dt, unsigned int argc, char **argv,
+			const char *usage, const char **label, u16 *flags)
+{
+	*label = argc ? argv[0] : DR_WORD_NONE;
+	*flags = 0;
+	if (argc > 2)
+		return deltarec_bad_arguments(dt, usage);
+	if (argc == 2) {
+		if (strcasecmp(argv[1], DR_WORD_FROZEN))
+			return deltarec_bad_arguments(dt, usage);
+		*flags = DR_EPOCH_FROZEN;
+	}
+	if (!strcmp(*label, DR_WORD_NONE)) {
+		*label = "";
+	} else if (!dr_label_valid(*label)) {
+		DMERR_LIMIT("%s: invalid label '%s': %u of A-Za-z0-9._:+-/,= at most, no number",
+			    dt->s->name, *label, DR_LABEL_MAX);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int checkpoint(struct deltarec *dt, unsigned int argc, char **argv,
 		      struct deltarec_reply *reply)
 {
-	static const char usage[] =
-		DR_MSG_CHECKPOINT " [<label>|- [" DR_WORD_FROZEN "]]";
-	const char *label = argc > 1 ? argv[1] : DR_WORD_NONE;
-	u16 flags = 0;
+	const char *label;
+	u16 flags;
+	int r;
 
-	if (argc > 3)
-		return deltarec_bad_arguments(dt, usage);
-	if (argc == 3) {
-		if (strcasecmp(argv[2], DR_WORD_FROZEN))
-			return deltarec_bad_arguments(dt, usage);
-		flags = DR_EPOCH_FROZEN;
-	}
-	if (!strcmp(label, DR_WORD_NONE)) {
-		label = "";
-	} else if (!dr_label_valid(label)) {
-		DMERR_LIMIT("%s: invalid label '%s': %u of A-Za-z0-9._:+-/,= at most, no number",
-			    dt->s->name, label, DR_LABEL_MAX);
-		return -EINVAL;
-	}
+	r = deltarec_parse_seal(dt, argc - 1, argv + 1, DR_MSG_CHECKPOINT
+				" [<label>|- [" DR_WORD_FROZEN "]]", &label,
+				&flags);
+	if (r)
+		return r;
 	return answer(dt, reply, DR_MSG_CHECKPOINT,
-		      checkpoint_killable(dt->s, label, flags));
+		      deltarec_checkpoint_killable(dt->s, label, flags));
 }
 
 /* --- the others ---------------------------------------------------------- */
@@ -416,6 +430,12 @@ int deltarec_message(struct dm_target *ti, unsigned int argc, char **argv,
 		return deltarec_message_policy(dt, argc, argv, &reply);
 	if (!strcasecmp(argv[0], DR_MSG_COMMIT))
 		return deltarec_message_commit(dt, argc, argv, &reply);
+	if (!strcasecmp(argv[0], DR_MSG_START))
+		return deltarec_message_start(dt, argc, argv, &reply);
+	if (!strcasecmp(argv[0], DR_MSG_UPDATE))
+		return deltarec_message_update(dt, argc, argv, &reply);
+	if (!strcasecmp(argv[0], DR_MSG_SESSION))
+		return deltarec_message_session(dt, argc, argv, &reply);
 	if (!strcasecmp(argv[0], DR_MSG_REPLAY))
 		return deltarec_message_replay(dt, argc, argv, &reply);
 	DMERR_LIMIT("%s: unknown message '%s'", dt->s->name, argv[0]);

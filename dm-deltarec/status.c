@@ -37,6 +37,35 @@ static void reclaim_word(const struct deltarec_store *s,
 	deltarec_reply(out, " ");
 }
 
+/* <start>,<session>,<how it begins>,<update>,<answer>; or "-" */
+static void start_word(const struct dr_store *st, struct deltarec_reply *out)
+{
+	unsigned int answer = DR_START_ORDINARY;
+	const char *update = DR_WORD_NONE;
+	struct dr_start s;
+
+	dr_start_get(st, &s);
+	if (st->start_mode == DR_START_ORDINARY && !s.flags && !s.epoch) {
+		deltarec_reply(out, " " DR_WORD_NONE);
+		return;
+	}
+	if (s.flags & DR_START_UPDATE_WANTED)
+		update = DR_WORD_WANTED;
+	if (s.flags & DR_START_UPDATING)
+		update = DR_WORD_UPDATING;
+	if (s.flags & DR_START_SESSION_KEEP)
+		answer = DR_START_KEEP;
+	if (s.flags & DR_START_SESSION_DISCARD)
+		answer = DR_START_DISCARD;
+	deltarec_reply(out, " %u,", s.epoch);
+	if (s.flags & DR_START_SESSION)
+		deltarec_reply(out, "%u,", s.session);
+	else
+		deltarec_reply(out, DR_WORD_NONE ",");
+	deltarec_reply(out, "%s,%s,%s", deltarec_start_word(st->start_mode),
+		       update, deltarec_start_word(answer));
+}
+
 /* Lock held: nothing that is printed changes meanwhile. */
 static void info_locked(struct deltarec_store *s, struct deltarec_reply *out)
 {
@@ -66,6 +95,7 @@ static void info_locked(struct deltarec_store *s, struct deltarec_reply *out)
 	deltarec_reply(out, "%llu %llu/%lld ", st->gen, sp->taken,
 		       ktime_get_seconds() - s->since);
 	deltarec_commit_status(s, out);
+	start_word(st, out);
 }
 
 static void info(struct deltarec_store *s, struct deltarec_reply *out)
@@ -109,7 +139,7 @@ static void ima(const struct deltarec *dt, struct deltarec_reply *out)
 		       dt->f.track_reads ? 'y' : 'n',
 		       dt->f.when_full == DELTAREC_FULL_RECLAIM ? 'y' : 'n',
 		       dt->f.queue_seconds);
-	deltarec_reply(out, ";");
+	deltarec_reply(out, ",start=%s;", deltarec_start_word(dt->f.start_mode));
 }
 
 void deltarec_status(struct dm_target *ti, status_type_t type,

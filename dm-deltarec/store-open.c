@@ -254,6 +254,19 @@ static void attach(struct deltarec_store *s, const struct deltarec *dt)
 	strscpy(s->name, dm_device_name(s->md), sizeof(s->name));
 }
 
+/* The activation would refuse it, too (B8), but could not say so that well. */
+static int check_session(const struct deltarec_store *s,
+			 const struct deltarec *dt)
+{
+	struct dr_start start;
+
+	dr_start_get(&s->st, &start);
+	if (!dr_start_passes_over(&start, dt->f.start_mode))
+		return 0;
+	dt->ti->error = "A session is open: open it undoable, and close it with an answer";
+	return -EBUSY;
+}
+
 static int open_new(struct deltarec *dt, struct deltarec_store **out)
 {
 	struct block_device *bdev = dt->delta->bdev;
@@ -274,8 +287,11 @@ static int open_new(struct deltarec *dt, struct deltarec_store **out)
 	r = store_alloc(s, &dt->f);
 	if (!r)
 		r = dr_store_open(&s->st, blocks, mem_entries(&dt->f, blocks));
-	if (r) {
+	if (r)
 		dt->ti->error = open_error(r);
+	else
+		r = check_session(s, dt);
+	if (r) {
 		store_free(s);
 		return r;
 	}
@@ -305,8 +321,10 @@ static bool views_elsewhere(const struct deltarec_store *s,
 static int may_attach(const struct deltarec_store *s, const struct deltarec *dt)
 {
 	struct dm_target *ti = dt->ti;
+	struct dr_start start;
 	bool elsewhere;
 
+	dr_start_get(&s->st, &start);
 	if (s->md && s->md != dm_table_get_md(ti->table)) {
 		ti->error = "The delta device is in use by another mapped device";
 		return -EBUSY;
@@ -322,7 +340,12 @@ static int may_attach(const struct deltarec_store *s, const struct deltarec *dt)
 		ti->error = "Open views show another origin: close them first, or use that one";
 		return -EBUSY;
 	}
-	return 0;
+	/* It is activated already (B2). */
+	if (!s->md && dr_start_due(&start, dt->f.start_mode)) {
+		ti->error = "It has to begin anew: close the views of the delta device first";
+		return -EBUSY;
+	}
+	return check_session(s, dt);
 }
 
 int deltarec_store_get(struct deltarec *dt)
@@ -473,6 +496,7 @@ static void detach(struct deltarec_store *s)
 	WRITE_ONCE(s->stopping, true);
 	deltarec_meta_stop(s);
 	s->md = NULL;
+	s->st.start_mode = DR_START_ORDINARY;
 	WRITE_ONCE(s->md_dev, 0);
 	snprintf(s->name, sizeof(s->name), "delta %u:%u", MAJOR(s->dev),
 		 MINOR(s->dev));
@@ -518,17 +542,24 @@ static const char *not_activated(int error)
 		return "the journal finds no room, enlarge the delta device";
 	case -ENOMEM:
 		return "no memory to replay the journal";
+	case -EUSERS:
+		return "too many epochs to begin anew: open it without, and drop some";
+	case -EBUSY:
+		return "a session is open: open it with undoable, close it with an answer";
 	default:
 		return "the journal cannot be replayed";
 	}
 }
 
-static int activate(struct deltarec_store *s)
+static int activate(struct deltarec_store *s, const struct deltarec *dt)
 {
 	u64 before = s->st.space.nr_blocks;
 	struct deltarec_snap *new;
-	int r = dr_store_activate(&s->st);
+	int r;
 
+	s->st.start_mode = dt->f.start_mode;
+	s->st.start_now = ktime_get_real_seconds();
+	r = dr_store_activate(&s->st);
 	if (r) {
 		deltarec_set_mode(s, DELTAREC_FAIL, not_activated(r));
 		return r;
@@ -626,7 +657,7 @@ int deltarec_store_resume(struct deltarec *dt)
 	deltarec_store_quiet(s, false);
 	mutex_lock(&s->meta);
 	if (!s->activated)
-		r = activate(s);
+		r = activate(s, dt);
 	/* A device that may only be read resumes as such. */
 	if (!r && s->mode == DELTAREC_RW)
 		grow(s);

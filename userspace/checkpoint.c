@@ -18,7 +18,7 @@
  * Nothing is mounted: what was written through the device's own page cache
  * must still be in the epoch.
  */
-static void write_cache_out(const char *name)
+void checkpoint_write_cache(const char *name)
 {
 	char node[512];
 	int fd = open(mapper_node(name, node, sizeof(node)),
@@ -30,17 +30,23 @@ static void write_cache_out(const char *name)
 		close(fd);
 }
 
-static int seal(const char *name, const char *label, bool frozen,
-		char **reply)
+static const char *message_of(const struct checkpoint_options *o)
 {
+	return o->message ? o->message : DR_MSG_CHECKPOINT;
+}
+
+static int seal(const char *name, const struct checkpoint_options *o,
+		bool frozen, char **reply)
+{
+	const char *label = o->label ? o->label : DR_WORD_NONE;
+
 	if (frozen)
-		return mapper_message(name, reply,
-				      DR_MSG_CHECKPOINT " %s " DR_WORD_FROZEN,
-				      label ? label : DR_WORD_NONE);
-	if (label)
-		return mapper_message(name, reply, DR_MSG_CHECKPOINT " %s",
+		return mapper_message(name, reply, "%s %s " DR_WORD_FROZEN,
+				      message_of(o), label);
+	if (o->label)
+		return mapper_message(name, reply, "%s %s", message_of(o),
 				      label);
-	return mapper_message(name, reply, DR_MSG_CHECKPOINT);
+	return mapper_message(name, reply, "%s", message_of(o));
 }
 
 /*
@@ -92,11 +98,11 @@ static int seal_frozen(const char *name, const struct checkpoint_options *o,
 	cp->frozen = fr->nr && fr->nr_frozen == fr->nr;
 	cp->made = !head || !is_empty(name, head);
 	if (cp->made)
-		ret = seal(name, o->label, cp->frozen, &reply);
+		ret = seal(name, o, cp->frozen, &reply);
 	if (!o->no_freeze)
 		code = freeze_end(fr);
 	if (ret)
-		code = message_fail(name, "checkpoint", ret);
+		code = message_fail(name, message_of(o), ret);
 	else if (cp->made && message_number(name, reply, &epoch))
 		code = DR_EXIT_OPERATIONAL;
 	else
@@ -119,7 +125,7 @@ int checkpoint_make(const char *name, dev_t devno,
 	if (code)
 		return code;
 	if (!o->no_freeze) {
-		write_cache_out(name);
+		checkpoint_write_cache(name);
 		code = freeze_begin(&cp->freeze, devno, name);
 		if (code)
 			return code;

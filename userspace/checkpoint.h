@@ -11,6 +11,7 @@
 #include "freeze.h"
 
 struct checkpoint_options {
+	const char *message;	/* NULL: DR_MSG_CHECKPOINT; same words behind */
 	const char *label;	/* NULL: none */
 	bool no_freeze;
 	bool skip_empty;	/* nothing was written: use the epoch before */
@@ -32,5 +33,8 @@ struct checkpoint {
 int checkpoint_make(const char *name, dev_t devno,
 		    const struct checkpoint_options *o, struct checkpoint *cp);
 void checkpoint_free(struct checkpoint *cp);
+
+/* Write the device's own page cache out; warns if that fails. */
+void checkpoint_write_cache(const char *name);
 
 #endif

@@ -76,7 +76,9 @@ static int take_option(struct cmd_line *line, int argc, char **argv, int *i)
 				  "no such option before the command");
 	if (!into->option->many && cli_option(line, into->option->name))
 		return fail_usage(word, "given twice");
-	if (into->option->arg) {
+	if (into->option->maybe && !equals) {
+		into->value = NULL;
+	} else if (into->option->arg) {
 		if (!equals && *i + 1 >= argc)
 			return fail_usage(word, "needs a value, <%s>",
 					  into->option->arg);

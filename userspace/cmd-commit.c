@@ -98,7 +98,7 @@ static int commit(const struct cmd_line *line, const char *name,
 	int code;
 
 	again = status->committing && status->commit_epoch == epoch;
-	code = again ? DR_EXIT_OK : commit_try(name, epoch);
+	code = again ? DR_EXIT_OK : commit_try(name, epoch, false);
 	if (!code && !again)
 		code = changes_each(name, DR_BASE_EPOCH, epoch, add, &sectors);
 	if (!code && !again)

@@ -70,7 +70,7 @@ static const char body[] =
 static void print_options(const struct cmd_option *options, bool valued)
 {
 	for (; options->name; options++) {
-		if (valued && !options->arg)
+		if (valued && (!options->arg || options->maybe))
 			continue;
 		printf("--%s ", options->name);
 		if (options->letter)

@@ -37,6 +37,22 @@ static int check_pinned(const char *name, uint32_t id)
 	return code;
 }
 
+/* The target refuses it, but cannot say as well what to do. */
+static int check_back(const struct device_status *status, uint32_t id)
+{
+	bool start = id == status->start;
+	char thing[16];
+
+	if (!id || (!start && !(status->in_session && id == status->session)))
+		return DR_EXIT_OK;
+	snprintf(thing, sizeof(thing), "%u", id);
+	return fail(DR_EXIT_OPERATIONAL, thing, start ?
+		    "'dmdelta start' chooses another one" :
+		    "'dmdelta close' with an answer ends it", start ?
+		    "the device begins there when it is nonpersistent" :
+		    "the open session began with it");
+}
+
 int cmd_drop(const struct cmd_line *line)
 {
 	struct device_status status;
@@ -55,7 +71,9 @@ int cmd_drop(const struct cmd_line *line)
 		code = epoch_resolve(name, line->argv[1], &ref, &epoch);
 	if (code)
 		return code;
-	code = check_pinned(name, epoch);
+	code = check_back(&status, epoch);
+	if (!code)
+		code = check_pinned(name, epoch);
 	if (code)
 		return code;
 	ret = mapper_message(name, &reply, DR_MSG_DROP " %u", epoch);

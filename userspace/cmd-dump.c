@@ -39,6 +39,10 @@ static const struct out_column super_columns[] = {
 	{ "epoch_root", "epoch root block", OUT_NUMBER, OUT_BOTH },
 	{ "notes_root", "notes root block", OUT_NUMBER, OUT_BOTH },
 	{ "nr_notes_entries", "notes entries", OUT_NUMBER, OUT_BOTH },
+	{ "start_epoch", "start", OUT_NUMBER, OUT_BOTH },
+	{ "start_flags", "flags of the start", OUT_NUMBER, OUT_BOTH },
+	{ "discard_since", "discard since", OUT_NUMBER, OUT_BOTH },
+	{ "session_epoch", "session since", OUT_NUMBER, OUT_BOTH },
 };
 
 static const struct out_column epoch_columns[] = {
@@ -137,7 +141,11 @@ static void dump_super(const struct dr_disk_super *sb)
 		out_number(le64_to_cpu(sb->index.nr)),
 		out_number(le64_to_cpu(sb->epochs.block)),
 		out_number(le64_to_cpu(sb->notes.block)),
-		out_number(le64_to_cpu(sb->notes.nr)) });
+		out_number(le64_to_cpu(sb->notes.nr)),
+		out_number(le32_to_cpu(sb->start.epoch)),
+		out_number(le32_to_cpu(sb->start.flags)),
+		out_number(le32_to_cpu(sb->start.since)),
+		out_number(le32_to_cpu(sb->start.session)) });
 }
 
 static void dump_epochs(const struct dr_store *st)

@@ -19,15 +19,13 @@ static const struct out_column columns[] = {
 
 static void print_options(const struct cmd_option *options)
 {
-	char left[64], letter[] = "-x, ";
+	char left[64], text[48], letter[] = "-x, ";
 
 	for (; options->name; options++) {
 		letter[1] = options->letter;
-		snprintf(left, sizeof(left), "%s--%s%s%s%s",
-			 options->letter ? letter : "", options->name,
-			 options->arg ? " <" : "",
-			 options->arg ? options->arg : "",
-			 options->arg ? ">" : "");
+		snprintf(left, sizeof(left), "%s%s",
+			 options->letter ? letter : "",
+			 cmd_option_text(options, text, sizeof(text)));
 		printf("  %-22s %s%s\n", left, options->help,
 		       options->many ? "; repeatable" : "");
 	}

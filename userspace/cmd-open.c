@@ -20,6 +20,7 @@
 #include "output.h"
 #include "parse.h"
 #include "past/view.h"
+#include "start.h"
 #include "use.h"
 
 static const struct out_column columns[] = {
@@ -32,27 +33,34 @@ static const struct out_column columns[] = {
 /* In the order that they have in the table */
 enum feature {
 	CACHE_MB, ERROR_IF_FULL, QUEUE_IF_FULL, QUEUE_SECONDS, RECLAIM_IF_FULL,
-	DISCARD_PASSDOWN, TRACK_READS, NR_FEATURES
+	DISCARD_PASSDOWN, TRACK_READS, NONPERSISTENT, UNDOABLE, NR_FEATURES
 };
 
-/* Typed as a word or an option; a number has a maximum. */
+/* The one that can be undone comes first. */
+static const char *const hows[] = { DR_WORD_KEEP, DR_WORD_DISCARD, NULL };
+
+/* Typed as a word or an option; a number has a maximum, a choice has choices. */
 static const struct {
 	const char *word, *option;
 	u32 min, max;
+	const char *const *choices;	/* the first one: if none is given */
 } infos[NR_FEATURES] = {
 	[CACHE_MB] = { DR_FEAT_CACHE_MB, "cache-mb", DR_CACHE_MB_MIN,
-		       DR_CACHE_MB_MAX },
+		       DR_CACHE_MB_MAX, NULL },
 	[ERROR_IF_FULL] = { .word = DR_FEAT_ERROR_IF_FULL,
 			    .option = "error-if-full" },
 	[QUEUE_IF_FULL] = { .word = DR_FEAT_QUEUE_IF_FULL,
 			    .option = "queue-if-full" },
 	[QUEUE_SECONDS] = { DR_FEAT_QUEUE_SECONDS, "queue-seconds", 1,
-			    DR_QUEUE_SECONDS_MAX },
+			    DR_QUEUE_SECONDS_MAX, NULL },
 	[RECLAIM_IF_FULL] = { .word = DR_FEAT_RECLAIM_IF_FULL,
 			      .option = "reclaim-if-full" },
 	[DISCARD_PASSDOWN] = { .word = DR_FEAT_DISCARD_PASSDOWN,
 			       .option = "discard-passdown" },
 	[TRACK_READS] = { .word = DR_FEAT_TRACK_READS, .option = "track-reads" },
+	[NONPERSISTENT] = { .word = DR_FEAT_NONPERSISTENT,
+			    .option = "nonpersistent", .choices = hows },
+	[UNDOABLE] = { .word = DR_FEAT_UNDOABLE, .option = "undoable" },
 };
 
 /* At most one of each line */
@@ -60,9 +68,10 @@ static const enum feature excludes[][2] = {
 	{ QUEUE_IF_FULL, ERROR_IF_FULL },
 	{ RECLAIM_IF_FULL, QUEUE_IF_FULL },
 	{ RECLAIM_IF_FULL, ERROR_IF_FULL },
+	{ UNDOABLE, NONPERSISTENT },
 };
 
-/* 0: not given; else the number */
+/* 0: not given; else the number, or which choice, counted from 1 */
 struct features {
 	u64 value[NR_FEATURES];
 };
@@ -79,6 +88,22 @@ static int take_number(u64 *value, const char *thing, const char *text,
 	return DR_EXIT_OK;
 }
 
+static int take_choice(u64 *value, const char *thing, const char *text,
+		       const char *const *choices)
+{
+	u64 n = 0;
+
+	while (text && choices[n] && strcmp(choices[n], text))
+		n++;
+	if (!choices[n])
+		return fail_usage(thing, "'%s' is neither %s nor %s", text,
+				  choices[0], choices[1]);
+	if (*value && *value != n + 1)
+		return fail_usage(thing, "contradicts %s", choices[*value - 1]);
+	*value = n + 1;
+	return DR_EXIT_OK;
+}
+
 /* @text: what was given with it, or NULL */
 static int take_value(struct features *f, enum feature i, const char *thing,
 		      const char *text)
@@ -86,6 +111,9 @@ static int take_value(struct features *f, enum feature i, const char *thing,
 	if (infos[i].max)
 		return take_number(&f->value[i], thing, text, infos[i].min,
 				   infos[i].max);
+	if (infos[i].choices)
+		return take_choice(&f->value[i], thing, text,
+				   infos[i].choices);
 	f->value[i] = 1;
 	return DR_EXIT_OK;
 }
@@ -100,7 +128,8 @@ static int take_feature(struct features *f, const char *word)
 	for (i = 0; i < NR_FEATURES; i++) {
 		if (strncmp(word, infos[i].word, len) || infos[i].word[len])
 			continue;
-		if (has == (infos[i].max > 0))
+		/* A number has to be there, a choice can be. */
+		if (has ? infos[i].max || infos[i].choices : !infos[i].max)
 			return take_value(f, i, word,
 					  has ? word + len + 1 : NULL);
 	}
@@ -152,18 +181,32 @@ static void make_params(const struct features *f, const struct volume *origin,
 	for (i = 0; i < NR_FEATURES; i++) {
 		if (!f->value[i])
 			continue;
-		nr += 1 + (infos[i].max > 0);
+		nr += 1 + (infos[i].max || infos[i].choices);
 		n += snprintf(words + n, sizeof(words) - n, " %s",
 			      infos[i].word);
 		if (infos[i].max)
 			n += snprintf(words + n, sizeof(words) - n,
 				      " %" PRIu64, f->value[i]);
+		else if (infos[i].choices)
+			n += snprintf(words + n, sizeof(words) - n, " %s",
+				      infos[i].choices[f->value[i] - 1]);
 	}
 	n = snprintf(buf, size, "%u:%u %u:%u", major(origin->devno),
 		     minor(origin->devno), major(delta->devno),
 		     minor(delta->devno));
 	if (nr)
 		snprintf(buf + n, size - n, " %d%s", nr, words);
+}
+
+/* As the core calls it */
+static uint8_t start_mode(const struct features *f)
+{
+	static const uint8_t modes[] = {
+		DR_START_ORDINARY, DR_START_KEEP, DR_START_DISCARD,
+	};
+
+	return f->value[UNDOABLE] ? DR_START_UNDOABLE :
+				    modes[f->value[NONPERSISTENT]];
 }
 
 static int check_block(const struct volume *v)
@@ -203,6 +246,25 @@ static int check_origin(const struct volume *origin,
 		    "wrong origin: it has %s, the delta was formatted for %.*s",
 		    identity[0] ? identity : "no identity",
 		    (int)sizeof(sb->origin_id), sb->origin_id);
+}
+
+/* The target refuses these, too, but in the kernel log. */
+static int check_start(const char *delta, const struct features *f,
+		       const struct dr_disk_super *sb, bool views)
+{
+	uint8_t mode = start_mode(f);
+	struct dr_start s;
+
+	dr_start_decode(&s, &sb->start);
+	if (dr_start_passes_over(&s, mode))
+		return fail(DR_EXIT_OPERATIONAL, delta,
+			    "open it with --undoable, and close it with --keep or --discard",
+			    "a session is open on it");
+	if (views && dr_start_due(&s, mode))
+		return fail(DR_EXIT_OPERATIONAL, delta,
+			    "'dmdelta views' lists them: close them first",
+			    "views of it are open: the device cannot begin anew");
+	return DR_EXIT_OK;
 }
 
 static int fail_create(const char *name, enum mapper_step step, int error)
@@ -287,6 +349,8 @@ static int open_on(const char *name, struct features *features,
 		code = check_block(origin);
 	if (!code)
 		code = check_block(&d.volume);
+	if (!code)
+		code = check_start(delta, features, &sb, how == VOLUME_READ);
 	make_params(features, origin, &d.volume, params, sizeof(params));
 	/* The target will want the delta for itself. */
 	delta_close(&d);

@@ -205,7 +205,8 @@ struct fate {
 };
 
 static int fates(const struct epochs *epochs, const struct dr_epochs *t,
-		 const struct dr_policy *p, struct fate *f)
+		 const struct device_status *status, const struct dr_policy *p,
+		 struct fate *f)
 {
 	const struct epoch *head = epochs_head(epochs);
 	const struct epoch *base = epochs_find(epochs, DR_BASE_EPOCH);
@@ -218,7 +219,9 @@ static int fates(const struct epochs *epochs, const struct dr_epochs *t,
 		return fail(DR_EXIT_OPERATIONAL, "memory", NULL, "none left");
 	if (base && base->has_prev)
 		last = (struct dr_committed){ base->prev, base->time };
-	if (head)
+	/* A device that begins at the base each time does not move it. */
+	if (head && (status->start || (strcmp(status->begins, DR_WORD_KEEP) &&
+				       strcmp(status->begins, DR_WORD_DISCARD))))
 		dr_retain_lag(t, p, head->id, &last, f->why, &f->lag);
 	id = f->lag.epoch;
 	while (id) {
@@ -264,7 +267,8 @@ static void print(const struct epochs *epochs, const struct dr_epochs *t,
 static int show(const char *name, const struct device_status *status,
 		const char *policy, const struct dr_policy *p)
 {
-	struct dr_epochs t = { .nr = 0 };
+	struct dr_epochs t = { .start = status->start,
+			       .session = status->session };
 	struct epochs epochs;
 	struct fate f = { 0 };
 	int code = epochs_load(name, &epochs);
@@ -274,7 +278,7 @@ static int show(const char *name, const struct device_status *status,
 	code = make_table(&epochs, &t);
 	if (!code) {
 		hold_all(name, status, &t);
-		code = fates(&epochs, &t, p, &f);
+		code = fates(&epochs, &t, status, p, &f);
 	}
 	if (!code)
 		print(&epochs, &t, &f, policy);

@@ -59,6 +59,11 @@ static const struct out_column columns[] = {
 	{ "commit_done", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "commit_total", NULL, OUT_NUMBER, OUT_ONLY_JSON },
 	{ "commit_state", NULL, OUT_TEXT, OUT_ONLY_JSON },
+	{ "start_epoch", "start", OUT_NUMBER, OUT_BOTH },
+	{ "begins", "begins", OUT_TEXT, OUT_BOTH },
+	{ "update", "update", OUT_TEXT, OUT_BOTH },
+	{ "session_epoch", "session since", OUT_NUMBER, OUT_BOTH },
+	{ "session_answer", "session to", OUT_TEXT, OUT_BOTH },
 	{ "nr_views", "views", OUT_NUMBER, OUT_BOTH },
 };
 
@@ -94,6 +99,21 @@ static struct out_value views_of(const char *name)
 	view_device_uuid(name, uuid, sizeof(uuid));
 	known = uuid[0] && !view_each(uuid, count_view, &nr);
 	return out_maybe(known, nr);
+}
+
+/* As the table has it: a word of its own says that it is nonpersistent. */
+static const char *how_it_begins(const struct device_status *s)
+{
+	if (!strcmp(s->begins, DR_WORD_KEEP))
+		return DR_FEAT_NONPERSISTENT " " DR_WORD_KEEP;
+	if (!strcmp(s->begins, DR_WORD_DISCARD))
+		return DR_FEAT_NONPERSISTENT " " DR_WORD_DISCARD;
+	return s->begins[0] ? s->begins : NULL;
+}
+
+static struct out_value some(const char *word)
+{
+	return out_text(word[0] ? word : NULL);
 }
 
 static void fill(const char *name, const struct device_status *s,
@@ -156,6 +176,11 @@ static void fill(const char *name, const struct device_status *s,
 	v[n++] = out_maybe(committing, s->commit_done);
 	v[n++] = out_maybe(committing, s->commit_total);
 	v[n++] = out_text(committing ? s->commit : NULL);
+	v[n++] = out_maybe(ok, s->start);
+	v[n++] = out_text(how_it_begins(s));
+	v[n++] = some(s->update);
+	v[n++] = out_maybe(s->in_session, s->session);
+	v[n++] = some(s->answer);
 	v[n++] = views_of(name);
 }
 
@@ -233,6 +258,9 @@ static int one(const char *name)
 		forecast(name, &status);
 	if (!status.fail && status.replaying)
 		out_say("'dmdelta abort %s' ends a replay that was left open.",
+			name);
+	if (!strcmp(status.update, DR_WORD_UPDATING))
+		out_say("'dmdelta update end %s' makes it begin with what is there then.",
 			name);
 	return DR_EXIT_OK;
 }

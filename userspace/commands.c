@@ -24,6 +24,9 @@ const char *const feature_words[] = {
 	DR_FEAT_RECLAIM_IF_FULL,
 	DR_FEAT_DISCARD_PASSDOWN,
 	DR_FEAT_TRACK_READS,
+	DR_FEAT_NONPERSISTENT "=" DR_WORD_KEEP,
+	DR_FEAT_NONPERSISTENT "=" DR_WORD_DISCARD,
+	DR_FEAT_UNDOABLE,
 	NULL
 };
 
@@ -101,8 +104,28 @@ static const struct cmd_option open_options[] = {
 	  .help = "pass discards down when space is reclaimed" },
 	{ .name = "track-reads",
 	  .help = "note what is read, as evidence of what saw damage" },
+	{ .name = "nonpersistent", .arg = "how", .maybe = true,
+	  .help = "begin anew when opened; keep (default) or discard what was written" },
+	{ .name = "undoable",
+	  .help = "a session, of which close asks whether it is kept" },
 	{ .name = "memory", .arg = "size",
 	  .help = "no <delta>: what is written is in memory, until close" },
+	END
+};
+
+static const struct cmd_option close_options[] = {
+	{ .name = "keep", .help = "keep what was written in the session" },
+	{ .name = "commit", .help = "make what the session wrote the origin's" },
+	{ .name = "discard",
+	  .help = "go back to where the session began, drop what was written" },
+	END
+};
+
+static const struct cmd_option update_options[] = {
+	{ .name = "label", .arg = "label",
+	  .help = "with end: name of the epoch that it becomes" },
+	{ .name = "no-freeze",
+	  .help = "with end: do not freeze the file systems on the device" },
 	END
 };
 
@@ -296,9 +319,9 @@ const struct cmd commands[] = {
 	.text = {
 		"Features: cache_mb=<n>, error_if_full, queue_if_full,",
 		"queue_seconds=<n>, reclaim_if_full, discard_passdown,",
-		"track_reads; each can be given as an option, too. With",
-		"--memory there is no <delta>, and all that is written is lost",
-		"at close or power-off.",
+		"track_reads, nonpersistent=<keep|discard>, undoable; each can",
+		"be given as an option, too. With --memory there is no <delta>,",
+		"and all that is written is lost at close or power-off.",
 	},
 	.args = { ARG_NAME, ARG_ORIGIN, { "delta", WORD_FILE, true, false },
 		  { "feature", WORD_FEATURE, true, true } },
@@ -307,8 +330,14 @@ const struct cmd commands[] = {
 }, {
 	.name = "close",
 	.summary = "take the device away; the history stays",
+	.text = {
+		"Of an undoable device asks what becomes of its session; not on",
+		"a terminal, --commit, --keep or --discard has to say it. The",
+		"first is done before it is taken away, and if it is refused the",
+		"session goes on; the others are done by the next open.",
+	},
 	.args = { ARG_NAME },
-	.options = no_options,
+	.options = close_options,
 	.run = cmd_close,
 }, {
 	.name = "status",
@@ -554,6 +583,27 @@ const struct cmd commands[] = {
 	.options = retain_options,
 	.run = cmd_retain,
 }, {
+	.name = "start",
+	.summary = "choose where a nonpersistent device begins",
+	.text = {
+		"From its next opening on: a sealed epoch, or base. It is not",
+		"dropped while it is that.",
+	},
+	.args = { ARG_NAME, ARG_EPOCH },
+	.options = no_options,
+	.run = cmd_start,
+}, {
+	.name = "update",
+	.summary = "change where a nonpersistent device begins, by writing",
+	.text = {
+		"begin: what is written stays, at once or from the next opening",
+		"on; end: the device begins there from now on; cancel: the next",
+		"opening goes back.",
+	},
+	.args = { { "begin|end|cancel", WORD_OTHER, false, false }, ARG_NAME },
+	.options = update_options,
+	.run = cmd_update,
+}, {
 	.name = "drop",
 	.summary = "give up an epoch and the space only it needs",
 	.args = { ARG_NAME, ARG_EPOCH },
@@ -649,20 +699,29 @@ const struct cmd_option *cmd_find_letter(const struct cmd_option *options,
 	return NULL;
 }
 
+const char *cmd_option_text(const struct cmd_option *o, char *buf, size_t size)
+{
+	if (!o->arg)
+		snprintf(buf, size, "--%s", o->name);
+	else
+		snprintf(buf, size, o->maybe ? "--%s[=<%s>]" : "--%s <%s>",
+			 o->name, o->arg);
+	return buf;
+}
+
 const char *cmd_synopsis(const struct cmd *cmd, char *buf, size_t size)
 {
 	const struct cmd_option *o;
 	const struct cmd_arg *a;
 	FILE *f = fmemopen(buf, size, "w");
+	char text[48];
 
 	if (!f)
 		return "";
 	fputs(cmd->name, f);
 	for (o = cmd->options; o->name; o++) {
-		fputs(o->required ? " --" : " [--", f);
-		fputs(o->name, f);
-		if (o->arg)
-			fprintf(f, " <%s>", o->arg);
+		fputs(o->required ? " " : " [", f);
+		fputs(cmd_option_text(o, text, sizeof(text)), f);
 		if (!o->required)
 			fputs("]", f);
 		if (o->many)

@@ -38,6 +38,7 @@ struct cmd_option {
 	const char *help;
 	bool required;
 	bool many;
+	bool maybe;		/* its value may be left out: "--name[=value]" */
 };
 
 struct cmd {
@@ -59,6 +60,8 @@ const struct cmd_option *cmd_find_option(const struct cmd_option *options,
 const struct cmd_option *cmd_find_letter(const struct cmd_option *options,
 					 char letter);
 
+/* "--name <value>", "--name[=<value>]" or "--name"; @buf is returned. */
+const char *cmd_option_text(const struct cmd_option *o, char *buf, size_t size);
 /* "<name> <from> <to>", as in help; @buf is returned. */
 const char *cmd_synopsis(const struct cmd *cmd, char *buf, size_t size);
 
@@ -90,10 +93,12 @@ int cmd_replay(const struct cmd_line *line);
 int cmd_retain(const struct cmd_line *line);
 int cmd_rollback(const struct cmd_line *line);
 int cmd_show(const struct cmd_line *line);
+int cmd_start(const struct cmd_line *line);
 int cmd_status(const struct cmd_line *line);
 int cmd_suspects(const struct cmd_line *line);
 int cmd_umount(const struct cmd_line *line);
 int cmd_undo(const struct cmd_line *line);
+int cmd_update(const struct cmd_line *line);
 int cmd_version(const struct cmd_line *line);
 int cmd_view(const struct cmd_line *line);
 int cmd_views(const struct cmd_line *line);

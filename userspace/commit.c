@@ -82,7 +82,7 @@ static const char *refusal(int error, const char **remedy)
 		return "the head does not stand on it";
 	case EPERM:
 		*remedy = "'dmdelta mark' lets go of it; the kernel log names it";
-		return "it, or an epoch below it, is pinned, named or suspect";
+		return "it, or an epoch below it, is pinned, named, suspect or gone back to";
 	case EBUSY:
 		*remedy = "'dmdelta status' and 'dmdelta views' tell which";
 		return "it is the head, or a view, a replay or a commit is in the way";
@@ -118,12 +118,13 @@ static int send(const char *name, uint32_t epoch, const char *word)
 	return fail(DR_EXIT_OPERATIONAL, thing, remedy, "commit: %s", why);
 }
 
-int commit_try(const char *name, uint32_t epoch)
+int commit_try(const char *name, uint32_t epoch, bool ended)
 {
 	int code = commit_check_origin(name);
 
 	return code ? code :
-	       send(name, epoch, " " DR_WORD_TRY);
+	       send(name, epoch, ended ? " " DR_WORD_TRY " " DR_WORD_ENDED :
+					 " " DR_WORD_TRY);
 }
 
 int commit_begin(const char *name, uint32_t epoch)

@@ -17,8 +17,8 @@
  */
 int commit_check_origin(const char *name);
 
-/* That, and would the target begin? */
-int commit_try(const char *name, uint32_t epoch);
+/* That, and would the target begin? @ended: if the open session had ended. */
+int commit_try(const char *name, uint32_t epoch, bool ended);
 
 /* Begin; what would have gone on anyway goes on. */
 int commit_begin(const char *name, uint32_t epoch);

@@ -162,6 +162,28 @@ static bool take_replay(const char *word, struct device_status *s)
 		!word[end]);
 }
 
+static bool take_some(const char *word, char *to, size_t size)
+{
+	return take_word(strcmp(word, DR_WORD_NONE) ? word : "", to, size);
+}
+
+/* "-" or "<start>,<session>,<how it begins>,<update>,<answer>" */
+static bool take_start(const char *word, struct device_status *s)
+{
+	char part[5][24] = { "", "", "", "", "" };
+	int end = 0;
+
+	if (!strcmp(word, DR_WORD_NONE))
+		return true;
+	return sscanf(word, "%23[^,],%23[^,],%23[^,],%23[^,],%23[^,]%n", part[0],
+		      part[1], part[2], part[3], part[4], &end) == 5 &&
+	       !word[end] && !parse_number(part[0], &s->start) &&
+	       take_maybe(part[1], &s->in_session, &s->session) &&
+	       take_some(part[2], s->begins, sizeof(s->begins)) &&
+	       take_some(part[3], s->update, sizeof(s->update)) &&
+	       take_some(part[4], s->answer, sizeof(s->answer));
+}
+
 /* "-" or "<epoch>,<done>/<total>,<word>" */
 static bool take_commit(const char *word, struct device_status *s)
 {
@@ -190,7 +212,7 @@ static bool take_reclaim(const char *word, struct device_status *s)
 }
 
 /* Newer modules may tell more. */
-enum { NR_STATUS_WORDS = 18 };
+enum { NR_STATUS_WORDS = 19 };
 
 static const char *parse_words(char *const *w, struct device_status *s)
 {
@@ -228,7 +250,9 @@ static const char *parse_words(char *const *w, struct device_status *s)
 		return "generation";
 	if (!take_pair(w[16], &s->taken, &s->active_seconds))
 		return "taken";
-	return take_commit(w[17], s) ? NULL : "commit";
+	if (!take_commit(w[17], s))
+		return "commit";
+	return take_start(w[18], s) ? NULL : "start";
 }
 
 const char *device_status_parse(const char *params,

@@ -48,6 +48,12 @@ struct device_status {
 	uint64_t commit_epoch;	/* up to this one; of so many blocks: */
 	uint64_t commit_done, commit_total;
 	char commit[12];	/* DR_COMMIT_* */
+	uint64_t start;		/* where a nonpersistent one begins */
+	bool in_session;
+	uint64_t session;	/* the epoch it began with */
+	char begins[16];	/* how it was opened; the next two likewise: */
+	char update[16];	/* words of names.h, "" for none */
+	char answer[16];
 };
 
 /* parse_name() for a command's first word. */

@@ -43,6 +43,9 @@ struct dr_epochs {
 	struct dr_epoch *e;	/* by id */
 	u32 nr;
 	u32 max;
+	/* The device may go back to these (start.h): they are not dropped. */
+	u32 start;
+	u32 session;
 };
 
 struct dr_interval {
@@ -64,6 +67,12 @@ void dr_epochs_exit(struct dr_epochs *t, const struct dr_env *env);
 
 /* Record of an epoch, or NULL. Valid until the table changes. */
 struct dr_epoch *dr_epochs_find(const struct dr_epochs *t, u32 id);
+/* May an activation go back to this one? */
+static inline bool dr_epochs_is_back(const struct dr_epochs *t, u32 id)
+{
+	return id && (id == t->start || id == t->session);
+}
+
 /* First record with a number >= id, as an index into t->e */
 u32 dr_epochs_from(const struct dr_epochs *t, u32 id);
 /* Add a record (room was reserved) */

@@ -6,6 +6,7 @@
 #include "fold.h"
 #include "retain.h"
 #include "seen.h"
+#include "start.h"
 
 bool dr_fold_root(const struct dr_epochs *t, const struct dr_fold *f, u32 i)
 {
@@ -59,10 +60,14 @@ static int check_roots(const struct dr_store *st, u32 epoch)
 	return r;
 }
 
-int dr_fold_may(const struct dr_store *st, u32 epoch, u32 *who)
+int dr_fold_may(const struct dr_store *st, u32 epoch, bool ended, u32 *who)
 {
 	const struct dr_epoch *e = dr_epochs_find(&st->epochs, epoch);
+	struct dr_epochs t = st->epochs;
+	struct dr_start start;
 
+	if (ended)
+		t.session = 0;
 	*who = epoch;
 	if (epoch == DR_BASE_EPOCH || !e || e->state == DR_EPOCH_DROPPED)
 		return -ENOENT;
@@ -79,7 +84,7 @@ int dr_fold_may(const struct dr_store *st, u32 epoch, u32 *who)
 		*who = e->id;
 		if (e->state == DR_EPOCH_DROPPED)
 			continue;
-		switch (dr_retain_protects(&st->epochs, e)) {
+		switch (dr_retain_protects(&t, e)) {
 		case DR_KEEP_NOT:
 			break;
 		case DR_KEEP_HELD:
@@ -89,6 +94,10 @@ int dr_fold_may(const struct dr_store *st, u32 epoch, u32 *who)
 		}
 	}
 	*who = DR_BASE_EPOCH;
+	dr_start_get(st, &start);
+	/* A session may be taken back to it. */
+	if (!ended && start.flags & DR_START_SESSION && !start.session)
+		return -EPERM;
 	return st->base_held ? -ETXTBSY : check_roots(st, epoch);
 }
 
@@ -167,7 +176,7 @@ static int begin(struct dr_store *st, struct was *was)
 int dr_fold_begin(struct dr_store *st, u32 epoch, u32 *who)
 {
 	const struct dr_env *env = &st->env;
-	int r = dr_fold_may(st, epoch, who);
+	int r = dr_fold_may(st, epoch, false, who);
 	struct dr_lineage *l;
 	struct was *was;
 

@@ -43,8 +43,11 @@ struct dr_order;
  */
 int dr_fold_begin(struct dr_store *st, u32 epoch, u32 *who);
 
-/* Could dr_fold_begin() begin? Reads only; errors and *@who as above. */
-int dr_fold_may(const struct dr_store *st, u32 epoch, u32 *who);
+/*
+ * Could dr_fold_begin() begin? @ended: if the open session had ended, which
+ * protects where it began. Reads only; errors and *@who as above.
+ */
+int dr_fold_may(const struct dr_store *st, u32 epoch, bool ended, u32 *who);
 
 /**
  * dr_fold_plan() - the next copies

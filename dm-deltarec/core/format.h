@@ -88,6 +88,22 @@ struct dr_disk_ref {		/* to one of the two places of a page */
 #define DR_RO_COMPAT_NOTES	1ULL	/* the tree of notes is not empty */
 #define DR_RO_COMPAT_MARKS	2ULL	/* there were marks or a policy */
 #define DR_RO_COMPAT_COMMIT	4ULL	/* something was committed to the origin */
+#define DR_RO_COMPAT_START	8ULL	/* dr_disk_start is not all zero */
+
+/* What an activation does with what was written before (B1-B8) */
+struct dr_disk_start {
+	__le32 epoch;		/* where a nonpersistent device begins; 0: base */
+	__le32 flags;		/* DR_START_* */
+	__le32 since;		/* from here on a discard drops; 0: nothing */
+	__le32 session;		/* with SESSION: the epoch it began with */
+};
+
+#define DR_START_UPDATE_WANTED	1u	/* from the next activation on: */
+#define DR_START_UPDATING	2u	/* activations do not go back */
+#define DR_START_SESSION	4u	/* of undoable: no answer acted on yet */
+#define DR_START_SESSION_KEEP	8u	/* the answer, for the next activation */
+#define DR_START_SESSION_DISCARD 16u	/* the other one */
+#define DR_START_FLAGS		31u
 
 struct dr_disk_super {
 	struct dr_disk_head head;
@@ -119,7 +135,8 @@ struct dr_disk_super {
 	__le32 commit_epoch;	/* being committed to the origin, or 0 */
 	__le32 base_epoch;	/* that the origin holds, or 0: as formatted */
 	__le64 base_time;	/* when that was sealed, seconds since 1970 */
-	u8 reserved[392];
+	struct dr_disk_start start;	/* with DR_RO_COMPAT_START, or zero */
+	u8 reserved[376];
 	struct dr_disk_ref pages[DR_SUPER_INDEX];
 };
 
@@ -313,6 +330,8 @@ DR_AT(dr_disk_super, notes, 336);
 DR_AT(dr_disk_super, policy, 360);
 DR_AT(dr_disk_super, commit_epoch, 616);
 DR_AT(dr_disk_super, base_time, 624);
+DR_SIZE(dr_disk_start, 16);
+DR_AT(dr_disk_super, start, 632);
 DR_AT(dr_disk_super, pages, 1024);
 DR_SIZE(dr_disk_index, 4096);
 DR_AT(dr_disk_index, pages, 64);

@@ -25,6 +25,8 @@
 #define DR_FEAT_DISCARD_PASSDOWN "discard_passdown"
 #define DR_FEAT_TRACK_READS	"track_reads"
 #define DR_QUEUE_SECONDS_MAX	86400u
+#define DR_FEAT_NONPERSISTENT	"nonpersistent"	/* keep|discard */
+#define DR_FEAT_UNDOABLE	"undoable"
 #define DR_CACHE_MB_DEFAULT	64u
 #define DR_CACHE_MB_MIN		4u
 #define DR_CACHE_MB_MAX		16384u
@@ -41,6 +43,17 @@
 #define DR_MSG_MARK		"mark"		/* <epoch> <word of these:> */
 #define DR_MSG_POLICY		"policy"	/* get|set [<word>*] */
 #define DR_MSG_COMMIT		"commit"	/* <epoch> [try]|stop */
+#define DR_MSG_START		"start"		/* <epoch> */
+/* begin|cancel, end [<label>|- [frozen]] */
+#define DR_MSG_UPDATE		"update"
+#define DR_MSG_SESSION		"session"	/* keep|discard|ask */
+
+#define DR_WORD_KEEP		"keep"
+#define DR_WORD_DISCARD		"discard"
+#define DR_WORD_ASK		"ask"
+#define DR_WORD_CANCEL		"cancel"
+#define DR_WORD_WANTED		"wanted"	/* an update is */
+#define DR_WORD_UPDATING	"updating"
 
 #define DR_WORD_PINNED		"pinned"
 #define DR_WORD_UNPINNED	"unpinned"
@@ -49,6 +62,7 @@
 #define DR_WORD_LOOSE		"loose"		/* as a mark: named, unpinned */
 #define DR_WORD_SET		"set"
 #define DR_WORD_TRY		"try"
+#define DR_WORD_ENDED		"ended"		/* try, as if the session had */
 #define DR_WORD_STOP		"stop"
 
 /* What a commit does, in the status line */

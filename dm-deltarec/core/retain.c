@@ -2,13 +2,14 @@
 /*
  * retain.c - the policy of a device, as text and applied (K1-K6).
  */
-#include "retain.h"
+#include "start.h"
 
 #define DAY	86400
 
 const char *const dr_keep_words[DR_NR_KEEP] = {
 	[DR_KEEP_NOT] = "drop",
 	[DR_KEEP_STATE] = "in use",
+	[DR_KEEP_START] = "where it begins",
 	[DR_KEEP_PINNED] = "pinned",
 	[DR_KEEP_NAMED] = "named",
 	[DR_KEEP_SUSPECT] = "suspect",
@@ -197,6 +198,8 @@ u8 dr_retain_protects(const struct dr_epochs *t, const struct dr_epoch *e)
 {
 	if (e->gone || e->state != DR_EPOCH_SEALED)
 		return DR_KEEP_STATE;
+	if (dr_epochs_is_back(t, e->id))
+		return DR_KEEP_START;
 	if (e->marks & DR_MARK_PINNED)
 		return DR_KEEP_PINNED;
 	if (named(e))
@@ -465,6 +468,10 @@ u32 dr_retain_commit(const struct dr_store *st, const struct dr_policy *p)
 	u8 *why;
 
 	if (!p->lag || st->base_held)
+		return 0;
+	/* A device that begins at the base each time is not to move it. */
+	if (!t->start && (st->start_mode == DR_START_KEEP ||
+			  st->start_mode == DR_START_DISCARD))
 		return 0;
 	why = env->alloc(env->ctx, t->nr);
 	if (!why)

@@ -35,6 +35,7 @@ struct dr_policy {
 enum dr_keep {
 	DR_KEEP_NOT,		/* it may be dropped */
 	DR_KEEP_STATE,		/* head, being made, or dropped already */
+	DR_KEEP_START,		/* the device may go back to it */
 	DR_KEEP_PINNED,
 	DR_KEEP_NAMED,
 	DR_KEEP_SUSPECT,
@@ -112,8 +113,8 @@ void dr_retain_lag(const struct dr_epochs *t, const struct dr_policy *p, u32 hea
 		   const struct dr_committed *last, u8 *why, struct dr_lag *lag);
 
 /*
- * The same for a store that is open: whether anything holds the base counts,
- * too. Context: may sleep. Return: its number, or 0.
+ * The same for a store that is open: whether anything holds the base or the device
+ * begins with it counts, too. Context: may sleep. Return: its number, or 0.
  */
 u32 dr_retain_commit(const struct dr_store *st, const struct dr_policy *p);
 

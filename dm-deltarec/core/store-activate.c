@@ -4,6 +4,7 @@
  * trees, before anybody reads or writes.
  */
 #include "recover.h"
+#include "start.h"
 
 /*
  * Merge what replay has collected so far; nobody reads yet. The tail stays
@@ -211,7 +212,9 @@ int dr_store_activate(struct dr_store *st)
 	st->journal.prev_crc = 0;
 	st->tail_known = false;
 	dr_store_begin(st);
-	r = dr_store_commit(st, true);
+	r = dr_start_begin(st);
+	if (!r)
+		r = dr_store_commit(st, true);
 	if (r)
 		return r;
 	dr_store_release(st, true);

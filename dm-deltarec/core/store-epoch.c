@@ -131,14 +131,16 @@ static struct dr_lineage *switch_lineage(struct dr_store *st,
 	return unused;
 }
 
-static bool label_taken(const struct dr_store *st, const char *label)
+bool dr_store_label_taken(const struct dr_store *st, const char *label)
 {
-	u32 i;
+	const struct dr_epoch *e = st->epochs.e, *end = e + st->epochs.nr;
 
-	for (i = 0; *label && i < st->epochs.nr; i++)
-		if (!st->epochs.e[i].gone &&
-		    st->epochs.e[i].state != DR_EPOCH_DROPPED &&
-		    !strcmp(st->epochs.e[i].label, label))
+	if (!*label)
+		return false;
+	/* Most have none: look at the one byte that tells. */
+	for (; e < end; e++)
+		if (e->label[0] == label[0] && !e->gone &&
+		    e->state != DR_EPOCH_DROPPED && !strcmp(e->label, label))
 			return true;
 	return false;
 }
@@ -149,7 +151,7 @@ s64 dr_store_seal(struct dr_store *st, const char *label, u16 flags, s64 now)
 
 	if (st->ctl_state != DR_CTL_NONE || st->group.ctl)
 		return -EBUSY;
-	if (label_taken(st, label))
+	if (dr_store_label_taken(st, label))
 		return -EEXIST;
 	if (st->next_epoch > DR_LAST_EPOCH)
 		return -EUSERS;
@@ -225,6 +227,20 @@ s64 dr_store_rollback(struct dr_store *st, u32 epoch, s64 now)
 	return st->head;
 }
 
+int dr_store_reopen(struct dr_store *st, u32 epoch, u8 how, s64 now)
+{
+	u32 sealed = st->head;
+	int r = dr_epochs_reserve(&st->epochs, &st->env, 1);
+
+	if (r)
+		return r;
+	if (st->next_epoch > DR_LAST_EPOCH)
+		return -EUSERS;
+	seal_head(st, "", 0, now);
+	open_head(st, epoch, how, how == DR_MADE_BY_ROLLBACK ? sealed : 0, now);
+	return relineage(st);
+}
+
 int dr_store_open_replay(struct dr_store *st, u32 epoch, s64 now)
 {
 	const struct dr_env *env = &st->env;
@@ -272,6 +288,8 @@ int dr_store_may_drop(const struct dr_store *st, u32 epoch)
 		return -ENOENT;
 	if (e->state != DR_EPOCH_SEALED)
 		return -EBUSY;
+	if (dr_epochs_is_back(&st->epochs, epoch))
+		return -EADDRINUSE;
 	return e->held ? -ETXTBSY : 0;
 }
 

@@ -6,13 +6,13 @@
  * valid one with the higher generation counts (J6). Everything else is
  * reached from it through checksums.
  */
-#include "store.h"
 #include "fold.h"
+#include "start.h"
 
 /* Feature bits that this code knows */
 #define KNOWN_INCOMPAT	0ULL
 #define KNOWN_RO_COMPAT	(DR_RO_COMPAT_NOTES | DR_RO_COMPAT_MARKS | \
-			 DR_RO_COMPAT_COMMIT)
+			 DR_RO_COMPAT_COMMIT | DR_RO_COMPAT_START)
 
 /* --- superblock ---------------------------------------------------------- */
 
@@ -82,6 +82,8 @@ static const char *super_bad(const struct dr_disk_super *sb)
 	if (sb->label[DR_LABEL_MAX] || sb->origin_id[DR_ORIGIN_ID_LEN - 1] ||
 	    sb->policy[DR_POLICY_MAX])
 		return "unterminated text";
+	if (le32_to_cpu(sb->start.flags) & ~DR_START_FLAGS)
+		return "unknown flags";
 	return NULL;
 }
 
@@ -277,6 +279,8 @@ static int load_epochs(struct dr_store *st)
 	h = dr_epochs_find(&st->epochs, st->head);
 	if (!r && (!h || h->state != DR_EPOCH_HEAD))
 		why = "the head is missing";
+	if (!r && !why)
+		why = dr_start_load(st);
 	if (why) {
 		env->report(env->ctx, "epoch", r == 1 ? e.id : st->head, why);
 		return -EUCLEAN;
@@ -469,11 +473,15 @@ static void set_tail(struct dr_store *st, bool merged)
 
 static void fill_super(struct dr_store *st)
 {
-	u64 ro_compat = le64_to_cpu(st->sb.ro_compat) & ~DR_RO_COMPAT_NOTES;
+	u64 ro_compat = le64_to_cpu(st->sb.ro_compat) &
+			~(DR_RO_COMPAT_NOTES | DR_RO_COMPAT_START);
 
 	/* Who does not know the tree may write only while it is empty. */
 	if (st->new_notes.block)
 		ro_compat |= DR_RO_COMPAT_NOTES;
+	/* Who does not know what to go back to would drop it. */
+	if (dr_start_used(st))
+		ro_compat |= DR_RO_COMPAT_START;
 	st->sb.ro_compat = cpu_to_le64(ro_compat);
 	st->sb.nr_blocks = cpu_to_le64(st->space.nr_blocks);
 	st->sb.session = cpu_to_le64(st->journal.session);

@@ -150,6 +150,8 @@ struct dr_store {
 	struct dr_root new_notes;
 	bool broken;		/* a superblock may or may not be durable */
 	bool active_ok;		/* activated */
+	u8 start_mode;		/* enum dr_start_mode, set before activation */
+	s64 start_now;		/* and the time, seconds since 1970 */
 	bool reclaim_wanted;	/* an epoch has DR_EPOCH_VISIT */
 	bool reclaim_pass;	/* one is under way, and goes on */
 	u64 reclaim_block;	/* here */
@@ -313,7 +315,19 @@ s64 dr_store_rollback(struct dr_store *st, u32 epoch, s64 now);
 int dr_store_open_replay(struct dr_store *st, u32 epoch, s64 now);
 void dr_store_drop_replay(struct dr_store *st, u32 epoch);
 
-/* May this epoch be dropped? 0, -EINVAL, -ENOENT, -EBUSY, -ETXTBSY (held) */
+/*
+ * Seal the head and open one on top of @epoch, which is retained, or the head
+ * itself. Activation only: there is no record of it, the commit that ends the
+ * activation makes it so (B1). Return: 0, -EUSERS or -ENOMEM.
+ */
+int dr_store_reopen(struct dr_store *st, u32 epoch, u8 how, s64 now);
+/* Has another retained epoch this label? */
+bool dr_store_label_taken(const struct dr_store *st, const char *label);
+
+/*
+ * May this epoch be dropped? 0, -EINVAL, -ENOENT, -EBUSY, -ETXTBSY (held),
+ * -EADDRINUSE (the device may go back to it)
+ */
 int dr_store_may_drop(const struct dr_store *st, u32 epoch);
 /* Mark it dropped (lock); the record is READY. */
 int dr_store_drop(struct dr_store *st, u32 epoch);

@@ -162,6 +162,20 @@ run 16 "a limit without a queue" "queue_seconds: needs queue_if_full" -- \
 	open disk /none /none queue_seconds=9
 run 16 "option --queue-seconds 0" "--queue-seconds: not from 1 to 86400" -- \
 	open --queue-seconds 0 disk /none /none queue_if_full
+for feature in nonpersistent= nonpersistent=maybe undoable=yes; do
+	run 16 "feature '$feature'" "open: $feature" -- open disk /none /none "$feature"
+done
+run 16 "option --nonpersistent with another word" "neither keep nor discard" -- \
+	open --nonpersistent=maybe disk /none /none
+for both in "--nonpersistent --undoable" "--undoable --nonpersistent=keep" \
+	    "--nonpersistent=keep --nonpersistent=discard"; do
+	# shellcheck disable=SC2086 # two options
+	run 16 "$both" "contradicts|given twice" -- open $both disk /none /none
+done
+run 16 "options and features that contradict" "contradicts" -- \
+	open --undoable disk /none /none nonpersistent
+run 8 "--nonpersistent takes its value behind '='" "/none: " -- \
+	open --nonpersistent disk /none /none
 run 16 "no delta" "open: delta: missing" -- open disk /none
 for size in 0 x 5X -1; do
 	run 16 "memory '$size'" "--memory: " -- \
@@ -169,6 +183,15 @@ for size in 0 x 5X -1; do
 done
 run 16 "a delta beside --memory" "/none: no such feature" -- \
 	open disk /none /none --memory 64M
+run 16 "two answers" "contradicts --keep" -- close --keep --discard disk
+run 16 "update of no word" "bogus: neither begin, end nor cancel" -- \
+	update bogus disk
+run 16 "update with a label for begin" "belongs to end" -- \
+	update begin disk --label new
+run 16 "update end with a bad label" "head: label" -- \
+	update end disk --label head
+run 16 "start with a bad epoch" "start: head~x: not an epoch" -- \
+	start disk head~x
 
 # --- format, check, dump on files ------------------------------------------------
 

@@ -331,7 +331,7 @@ static int message(const char *m, char *out)
 	} else if (sscanf(m, "session %s", out) == 1) {
 		return 0;
 	} else if (!strcmp(m, "update begin")) {
-		strcpy(out, getenv("FAKE_UPDATE") ?: "updating");
+		strcpy(out, getenv("FAKE_UPDATE") ?: DR_WORD_UPDATING);
 	} else if (!strcmp(m, "update cancel")) {
 		strcpy(out, DR_WORD_NONE);
 	} else if (!strncmp(m, "update end", 10)) {
@@ -423,7 +423,7 @@ int mapper_status(const char *name, char *type, uint64_t *sectors,
 	*sectors = SECTORS;
 	if (replay)
 		sprintf(open, "%d,1,2/2", replay);
-	sprintf(text, "rw %d 1 100/1000 50 60 ok 8 %d 5 1/64 0 2/16 - %s 9 0/0 -",
+	sprintf(text, "rw %d 1 100/1000 50 60 ok 8 %d 5 1/64 0 2/16 - %s 9 0/0 - -",
 		head_id(), nr_lines, open);
 	*params = strdup(getenv("FAKE_STATUS") ?: text);
 	return 0;

@@ -65,6 +65,8 @@ void open_store(struct model *m)
 		st->env = m->env;
 		st->commit_lock = commit_lock;
 		st->commit_unlock = commit_unlock;
+		st->start_mode = m->mode;
+		st->start_now = m->nr_ops;
 		r = dr_store_open(st, m->disk.nr, 8 + rnd(&m->rng, m->mem_max));
 		if (r)
 			fail(m, "open: %s", strerror(-r));
@@ -92,22 +94,22 @@ void open_store(struct model *m)
 }
 
 /* Did the control record that nobody was told of make it? */
-static void adopt_ctl(struct model *m, u32 was)
+static void adopt_ctl(struct model *m, u32 was, u32 found)
 {
 	struct dr_store *st = m->st;
 	const struct dr_epoch *e;
 	bool open = m->pend == PEND_SEAL || m->pend == PEND_ROLLBACK ||
 		    m->pend == PEND_REPLAY;
 
-	if (st->head == was) {
+	if (found == was) {
 		if (open)
 			ctl_done(m);
-	} else if (open && st->head == m->pend_sealed) {
+	} else if (open && found == m->pend_sealed) {
 		or_remove(&m->o, m->pend_head);
 		if (m->pend == PEND_REPLAY)
 			or_remove(&m->o, m->pend_other);
 	} else {
-		fail(m, "head is %u, was %u", st->head, was);
+		fail(m, "head is %u, was %u", found, was);
 	}
 	e = dr_epochs_find(&st->epochs, m->pend_other);
 	if (m->pend == PEND_DROP && (!e || e->state == DR_EPOCH_DROPPED))
@@ -116,14 +118,17 @@ static void adopt_ctl(struct model *m, u32 was)
 	sync_gone(m);
 }
 
-static void adopt_block(struct model *m, u64 block)
+static void adopt_block(struct model *m, const struct dr_lineage *l, u32 head,
+			u64 block)
 {
 	struct or_ver *v = calloc(1, sizeof(*v) + m->spb * sizeof(u64));
-	u32 head = m->st->head, i;
+	struct dr_snap snap;
 	struct dr_state s;
 	u64 sector, val;
+	u32 i;
 
-	if (lookup_head(m, block, 1, &s))
+	dr_store_snap(m->st, &snap);
+	if (lookup(m, &snap, l, head, block, 1, &s))
 		fail(m, "lookup after a crash");
 	v->slot = s.slot;
 	v->merged = s.flags & DR_MAP_MERGED;
@@ -149,13 +154,17 @@ static void adopt_block(struct model *m, u64 block)
 /* What the store says of itself must be one of the possible outcomes. */
 static void adopt(struct model *m, u32 was)
 {
+	u32 found = head_found(m, was);
+	struct dr_lineage *l = dr_lineage_make(&m->st->epochs, &m->env, found);
 	u64 b;
 
 	adopt_fold(m);
-	adopt_ctl(m, was);
+	adopt_ctl(m, was, found);
 	adopt_marks(m);
 	for (b = 0; b < m->o.nr_blocks; b++)
-		adopt_block(m, b);
+		adopt_block(m, l, found, b);
+	m->env.free(m->env.ctx, l);
+	adopt_start(m, found);
 	or_settle(&m->o, m->st->head);
 	adopt_note(m);
 	verify_head(m);

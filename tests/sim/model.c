@@ -153,7 +153,7 @@ static const struct {
 	{ op_reclaim, 4 }, { op_reopen, 1 }, { op_grow, 1 },
 	{ diff_some, 3 }, { op_note, 4 }, { op_view, 12 }, { op_purge, 4 },
 	{ op_fold, 12 },
-	{ op_retain, 6 },
+	{ op_start, 3 }, { op_retain, 6 },
 };
 
 static void pick_profile(struct model *m)
@@ -226,7 +226,10 @@ static void run_history(struct model *m)
 
 	pick_profile(m);
 	format(m);
+	m->mode = chance(&m->rng, 60) ? DR_START_ORDINARY :
+		  chance(&m->rng, 50) ? DR_START_KEEP : DR_START_DISCARD;
 	open_store(m);
+	m->since = m->mode == DR_START_DISCARD ? m->st->head : 0;
 	for (m->nr_ops = 1; m->nr_ops <= n; m->nr_ops++) {
 		if (!m->disk.die_at && chance(&m->rng, crash))
 			m->disk.die_at = m->disk.steps + 1 + rnd(&m->rng, 60);

@@ -18,6 +18,7 @@
 
 #include "oracle.h"
 #include "recover.h"
+#include "start.h"
 #include "sim-disk.h"
 
 enum io_kind { IO_READ, IO_FIRST, IO_INPLACE };
@@ -111,6 +112,10 @@ struct model {
 	enum fold_phase fold_phase;
 	bool folded;		/* there has been one */
 	u64 nr_kept;
+	u8 mode;		/* enum dr_start_mode, of all activations */
+	u32 start;		/* where they begin */
+	u32 start_next;		/* the same, being set */
+	u32 since;		/* first head of the run, if it is discarded */
 };
 
 void fail(struct model *m, const char *fmt, ...)
@@ -189,6 +194,13 @@ int op_note(struct model *m);
 void verify_notes(struct model *m);
 /* After a crash: has the note that was being replaced become another? */
 void adopt_note(struct model *m);
+
+/* begin.c */
+int op_start(struct model *m);
+/* Which epoch did the activation find as the head? @was: when we crashed */
+u32 head_found(struct model *m, u32 was);
+/* What the activation did with it has to be what its mode asks for. */
+void adopt_start(struct model *m, u32 found);
 
 void ctl_done(struct model *m);
 void sync_gone(struct model *m);

@@ -157,7 +157,7 @@ bool protects(const struct model *m, const struct or_epoch *o)
 {
 	return (*o->label && !(o->marks & DR_MARK_LOOSE)) ||
 	       o->marks & (DR_MARK_PINNED | DR_MARK_SUSPECT) ||
-	       o->id == m->fold ||
+	       o->id == m->start || o->id == m->fold ||
 	       is_viewed(m, o->id);
 }
 

@@ -24,13 +24,13 @@ static void not_with_too_many_branches(void **state)
 	mem_write(&s, 2, 1);
 	last = mem_checkpoint(&s, "");
 	mem_merge(&s);
-	assert_int_equal(dr_fold_may(&s.st, last, &who), -E2BIG);
+	assert_int_equal(dr_fold_may(&s.st, last, false, &who), -E2BIG);
 	assert_int_equal(dr_fold_begin(&s.st, last, &who), -E2BIG);
 	assert_int_equal(s.st.fold.epoch, 0);
 	assert_int_equal(dr_epochs_find(&s.st.epochs, first)->state,
 			 DR_EPOCH_SEALED);
 	mem_drop(&s, first + 1);
-	assert_int_equal(dr_fold_may(&s.st, last, &who), 0);
+	assert_int_equal(dr_fold_may(&s.st, last, false, &who), 0);
 	assert_int_equal(dr_fold_begin(&s.st, last, &who), 0);
 	dr_store_release(&s.st, false);
 	assert_int_equal(dr_epochs_find(&s.st.epochs, first)->state,

@@ -411,6 +411,8 @@ int mem_store_open(struct mem_store *s)
 	assert_false(s->open);
 	memset(&s->st, 0, sizeof(s->st));
 	s->st.env = s->m.env;
+	s->st.start_mode = s->start_mode;
+	s->st.start_now = ++s->now;
 	r = dr_store_open(&s->st, s->m.nr_blocks,
 			  s->entries ? s->entries : MEM_ENTRIES);
 	s->open = !r;

@@ -107,6 +107,7 @@ struct mem_store {
 	struct dr_store st;
 	bool open;
 	u32 entries;		/* in a memtable; 0: MEM_ENTRIES */
+	u8 start_mode;		/* of the next activation */
 	s64 now;
 };
 

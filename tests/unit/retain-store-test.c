@@ -5,6 +5,7 @@
  */
 #include "mem-env.h"
 #include "retain.h"
+#include "start.h"
 
 #define EPOCHS	40u
 
@@ -76,7 +77,18 @@ static void commits_by_policy_have_a_pace(void **state)
 
 static void who_needs_the_base_keeps_it(void **state)
 {
+	static const u8 modes[] = { DR_START_KEEP, DR_START_DISCARD };
+	u32 i;
+
 	begin("lag=10s");
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		s.st.start_mode = modes[i];
+		assert_int_equal(dr_retain_commit(&s.st, &p), 0);
+		s.st.epochs.start = 5;
+		assert_true(dr_retain_commit(&s.st, &p) > 0);
+		s.st.epochs.start = 0;
+	}
+	s.st.start_mode = DR_START_ORDINARY;
 	s.st.base_held = 1;
 	assert_int_equal(dr_retain_commit(&s.st, &p), 0);
 	s.st.base_held = 0;

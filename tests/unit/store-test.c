@@ -209,6 +209,10 @@ static void impossible_fields_are_refused(void **state)
 	BAD(sb->incompat = cpu_to_le64(1ULL << 63), -EPROTONOSUPPORT);
 	BAD(sb->ro_compat = cpu_to_le64(64), -EPROTONOSUPPORT);
 	BAD(sb->policy[DR_POLICY_MAX] = 'x', -EUCLEAN);
+	BAD(sb->start.flags = cpu_to_le32(DR_START_FLAGS + 1), -EUCLEAN);
+	BAD(sb->start.epoch = cpu_to_le32(9), -EUCLEAN);
+	BAD(sb->start.epoch = sb->head_epoch, -EUCLEAN);
+	BAD(sb->start.session = cpu_to_le32(9), -EUCLEAN);
 	BAD(sb->compat = cpu_to_le64(~0ULL), 0);
 	mem_store_exit(&s);
 }

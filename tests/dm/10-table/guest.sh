@@ -73,6 +73,11 @@ a limit given twice; once; $sectors; $d 5 queue_if_full queue_seconds 3 queue_se
 cache_mb given twice; once; $sectors; $d 4 cache_mb 8 cache_mb 8
 track_reads given twice; once; $sectors; $d 2 track_reads track_reads
 discard_passdown given twice; once; $sectors; $d 2 discard_passdown discard_passdown
+nonpersistent without a word; needs keep or discard; $sectors; $d 1 nonpersistent
+nonpersistent with another word; needs keep or discard; $sectors; $d 2 nonpersistent maybe
+nonpersistent given twice; only.one; $sectors; $d 4 nonpersistent keep nonpersistent keep
+nonpersistent and undoable; only.one; $sectors; $d 3 nonpersistent discard undoable
+undoable given twice; only.one; $sectors; $d 2 undoable undoable
 EOF
 cmd_fails - . dmsetup create bad --table "0 8 linear $(disk 3) 0
 8 $sectors deltarec $d"
@@ -107,6 +112,10 @@ dmsetup create v --table "0 $sectors deltarec $d"
 3 queue_seconds 86400 QUEUE_if_full
 1 Reclaim_If_Full
 5 TRACK_READS cache_mb 5 queue_if_full discard_passdown
+2 nonpersistent keep
+3 NONPERSISTENT Discard track_reads
+1 undoable
+6 undoable cache_mb 5 queue_if_full discard_passdown track_reads
 EOF
 dmbatch v <commands >shown
 is "$(grep -c '^!' shown)" 0 "all features are taken"
@@ -120,7 +129,11 @@ is "$(cat features)" "
  1 track_reads
  3 queue_if_full queue_seconds 86400
  1 reclaim_if_full
- 5 cache_mb 5 queue_if_full discard_passdown track_reads" "the table shows what was given"
+ 5 cache_mb 5 queue_if_full discard_passdown track_reads
+ 2 nonpersistent keep
+ 3 track_reads nonpersistent discard
+ 1 undoable
+ 6 cache_mb 5 queue_if_full discard_passdown track_reads undoable" "the table shows what was given"
 sed -n 's/^= \([0-9]\)/\1/p' shown | while read -r line; do
 	printf '%s\n' "load $sectors deltarec $line" suspend resume table
 done | dmbatch v | sed -n '/^= [0-9]/p' >again
@@ -133,8 +146,8 @@ dmsetup remove v
 
 open_pair v
 status=$(status_of v)
-like "$status" '^rw 1 0 [0-9]+/16384 [0-9]+ [0-9]+ ok 8 1 0 [0-9]+/[0-9]+ 0 [0-9]+/[0-9]+ - - [0-9]+ [0-9]+/[0-9]+ -$' \
-	"the status of a new device has its 18 words"
+like "$status" '^rw 1 0 [0-9]+/16384 [0-9]+ [0-9]+ ok 8 1 0 [0-9]+/[0-9]+ 0 [0-9]+/[0-9]+ - - [0-9]+ [0-9]+/[0-9]+ - -$' \
+	"the status of a new device has its 19 words"
 dd if=/dev/urandom of=/dev/mapper/v bs=1M count=4 oflag=direct status=none
 sync /dev/mapper/v
 read -ra w <<<"$status"

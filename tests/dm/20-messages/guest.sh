@@ -140,7 +140,7 @@ EOT
 expect <<EOT
 replay begin; = [0-9]+
 replay begin; $busy
-status; = rw 14 13 .* [0-9]+,0,0/0 [0-9]+ [0-9]+/[0-9]+ -
+status; = rw 14 13 .* [0-9]+,0,0/0 [0-9]+ [0-9]+/[0-9]+ - -
 EOT
 building=$(msg v epochs 0 | awk '$3 == "building" { print $1 }')
 ok "the replay's epoch is listed as building" [ "$building" -gt 4000 ]
@@ -186,7 +186,7 @@ replay commit; = [0-9]+ [0-9]+ 0 0
 replay commit; ! No such device or address
 resume
 EOT
-like "$(status_of v)" '^rw [0-9]+ [0-9]+ .* - [0-9]+ [0-9]+/[0-9]+ -$' "no replay is open after the commit"
+like "$(status_of v)" '^rw [0-9]+ [0-9]+ .* - [0-9]+ [0-9]+/[0-9]+ - -$' "no replay is open after the commit"
 head=$(head_of v) parent=$(status_word v 3)
 is "$(msg v epochs "$parent" | awk -v h="$head" '$1 == h { print $3, $7 } $1 != h && NF > 1 { print $3, $7 }' | tr '\n' ' ')" \
 	"sealed replay head replay " "the replay's epoch is sealed, its child is the head"

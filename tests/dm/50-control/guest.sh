@@ -103,7 +103,7 @@ is "$(grep -vcE '^= rw ' c6)" 0 "status was there all the time"
 diag "drops: $(grep -c '^=  *[0-9]' c4) done; replays: $(grep -c '^= [0-9]*$' c5) steps done"
 is "$(cat c3 c4 c5 | grep '^!' | grep -vcE 'No such file|busy|No data|No such device')" 0 \
 	"what failed said that it was too early or in use"
-like "$(status_of v)" '^rw .* - [0-9]+ [0-9]+/[0-9]+ -$' "no replay is left open"
+like "$(status_of v)" '^rw .* - [0-9]+ [0-9]+/[0-9]+ - -$' "no replay is left open"
 
 # --- removal, unloading ------------------------------------------------------------------
 

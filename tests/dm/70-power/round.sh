@@ -21,7 +21,7 @@ else
 	what="after round $((round - 1))"
 	expect_sound "$delta" "$what: dmdelta check of what the cut left"
 	ok "$what: it opens" "$DMDELTA" open v "$origin" "$delta" cache_mb=4
-	like "$(status_of v)" '^rw .* - [0-9]+ [0-9]+/[0-9]+ -$' "$what: no replay is open"
+	like "$(status_of v)" '^rw .* - [0-9]+ [0-9]+/[0-9]+ - -$' "$what: no replay is open"
 	ok "$what: what was acknowledged is there" cutlog -S "$round" -n 6 check v "$dev" "$log" $sectors
 	diag "$(status_of v)"
 	ok "$what: close" "$DMDELTA" close v
