@@ -100,6 +100,7 @@ s64 deltarec_checkpoint(struct deltarec_store *s, const char *label, u16 flags)
 	deltarec_wake_parked(s);
 	r = deltarec_ctl_finish(s);
 	mutex_unlock(&s->ctl);
+	deltarec_event(s);
 	return r ? r : epoch;
 }
 
@@ -148,6 +149,8 @@ s64 deltarec_rollback(struct deltarec_store *s, u32 epoch)
 		if (head == -EAGAIN)
 			r = merge_now(s);
 	} while (head == -EAGAIN && r >= 0);
+	if (head > 0)
+		deltarec_event(s);
 	return r < 0 ? r : head;
 }
 
@@ -283,5 +286,6 @@ s64 deltarec_drop(struct deltarec_store *s, u32 epoch)
 	if (r)
 		return r;
 	deltarec_hurry(s);
+	deltarec_event(s);
 	return epoch;
 }

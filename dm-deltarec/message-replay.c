@@ -41,6 +41,7 @@ static int replay_begin(struct deltarec *dt, struct deltarec_reply *reply)
 	}
 	if (r < 0)
 		return deltarec_refuse(dt, "replay begin", r);
+	deltarec_event(s);
 	deltarec_reply(reply, "%lld", r);
 	return 1;
 }
@@ -200,7 +201,10 @@ static int replay_commit(struct deltarec *dt, struct deltarec_reply *reply)
 	}
 	deltarec_replay_update(s);
 	mutex_unlock(&s->meta);
-	return r ? deltarec_refuse(dt, "replay commit", r) : 1;
+	if (r)
+		return deltarec_refuse(dt, "replay commit", r);
+	deltarec_event(s);
+	return 1;
 }
 
 static int replay_abort(struct deltarec *dt, struct deltarec_reply *reply)
@@ -238,6 +242,7 @@ static int replay_abort(struct deltarec *dt, struct deltarec_reply *reply)
 	deltarec_hurry(s);
 	if (r)
 		return deltarec_refuse(dt, "replay abort", r);
+	deltarec_event(s);
 	deltarec_reply(reply, "%u", epoch);
 	return 1;
 }

@@ -680,5 +680,7 @@ int deltarec_store_resume(struct deltarec *dt)
 	deltarec_hurry(s);
 	deltarec_policy_start(s);
 	deltarec_commit_start(s);
+	/* It was opened, has grown, or has other features. */
+	deltarec_event(s);
 	return 0;
 }

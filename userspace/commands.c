@@ -264,6 +264,17 @@ static const struct cmd_option retain_options[] = {
 	END
 };
 
+static const struct cmd_option monitor_options[] = {
+	{ .name = "event", .arg = "event", .many = true,
+	  .help = "only events of this name" },
+	{ .name = "exec", .arg = "program",
+	  .help = "run it for each event" },
+	{ .name = "count", .arg = "n", .help = "end after so many events" },
+	{ .name = "timeout", .arg = "seconds", .help = "end after this time" },
+	{ .name = "list", .help = "list the events there are, and end" },
+	END
+};
+
 static const struct cmd_option undo_options[] = {
 	{ .name = "force",
 	  .help = "take back what else was written since, too" },
@@ -621,6 +632,19 @@ const struct cmd commands[] = {
 	.args = { ARG_NAME },
 	.options = no_options,
 	.run = cmd_extend,
+}, {
+	.name = "monitor",
+	.summary = "print what happens to devices, as it happens",
+	.text = {
+		"A line for each event, with --json an object a line. Without a",
+		"name: all deltarec devices, those that appear later, too. The",
+		"program of --exec has what is known of the event in variables",
+		"DMDELTA_EVENT, DMDELTA_DEVICE and so on; the next event waits for",
+		"its end. Exit status 4: --timeout came before --count.",
+	},
+	.args = { { "name", WORD_NAME, true, true } },
+	.options = monitor_options,
+	.run = cmd_monitor,
 }, {
 	.name = "commit",
 	.summary = "make the origin what an epoch is, while the device is in use",

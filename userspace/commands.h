@@ -83,6 +83,7 @@ int cmd_log(const struct cmd_line *line);
 int cmd_ls(const struct cmd_line *line);
 int cmd_map(const struct cmd_line *line);
 int cmd_mark(const struct cmd_line *line);
+int cmd_monitor(const struct cmd_line *line);
 int cmd_mount(const struct cmd_line *line);
 int cmd_open(const struct cmd_line *line);
 int cmd_owner(const struct cmd_line *line);

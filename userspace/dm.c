@@ -7,14 +7,18 @@
  * the node itself in the same call. If neither did, DM_DEVICE_MKNODES does.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include <libdevmapper.h>
+#include <linux/dm-ioctl.h>
 
 #include "dm.h"
 
@@ -81,6 +85,23 @@ static int task_run_synced(struct dm_task *task, uint16_t udev_flags)
 	return ret;
 }
 
+/* A kernel before 5.15 does not count them. */
+static uint64_t disk_seq(dev_t devno)
+{
+	char path[64];
+	uint64_t seq;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/diskseq",
+		 major(devno), minor(devno));
+	f = fopen(path, "re");
+	if (!f || fscanf(f, "%" SCNu64, &seq) != 1)
+		seq = 0;
+	if (f)
+		fclose(f);
+	return seq;
+}
+
 int mapper_info(const char *name, struct mapper_info *info)
 {
 	struct dm_task *task = task_new(DM_DEVICE_INFO, name);
@@ -101,6 +122,8 @@ int mapper_info(const char *name, struct mapper_info *info)
 		info->suspended = dmi.suspended;
 		info->live = dmi.live_table;
 		info->deferred = dmi.deferred_remove;
+		info->event_nr = dmi.event_nr;
+		info->disk_seq = disk_seq(info->devno);
 		uuid = dm_task_get_uuid(task);
 		snprintf(info->uuid, sizeof(info->uuid), "%s",
 			 uuid ? uuid : "");
@@ -370,6 +393,27 @@ int mapper_suspend_quietly(const char *name)
 int mapper_resume(const char *name)
 {
 	return resume(name, 0);
+}
+
+/* The library has no way to poll: it keeps its descriptor to itself. */
+int mapper_poll_open(void)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/" DM_CONTROL_NODE, dm_dir());
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int mapper_poll_arm(int fd)
+{
+	struct dm_ioctl io = {
+		.version = { DM_VERSION_MAJOR, 0, 0 },
+		.data_size = sizeof(io),
+	};
+
+	return ioctl(fd, DM_DEV_ARM_POLL, &io) ? -errno : 0;
 }
 
 int mapper_name_of(dev_t devno, char *name, size_t size)

@@ -22,6 +22,8 @@ struct mapper_info {
 	bool suspended;
 	bool live;		/* has an active table */
 	bool deferred;		/* goes away with its last user */
+	uint32_t event_nr;	/* events so far */
+	uint64_t disk_seq;	/* no two since the boot share one; 0: unknown */
 	char uuid[MAPPER_UUID_SIZE];
 };
 
@@ -95,6 +97,13 @@ int mapper_resume(const char *name);
  * where the content changes meanwhile.
  */
 int mapper_suspend_quietly(const char *name);
+
+/*
+ * Wait for events of all devices with poll(2), POLLIN: those since the last call
+ * of mapper_poll_arm(). -ENOTTY: the kernel is too old.
+ */
+int mapper_poll_open(void);
+int mapper_poll_arm(int fd);
 
 /* Name of the mapped device with this number. -ENXIO: it is none. */
 int mapper_name_of(dev_t devno, char *name, size_t size);

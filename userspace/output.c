@@ -25,6 +25,7 @@
 
 static struct {
 	bool json;
+	bool lines;			/* instead of one document */
 	bool opened;			/* the document has a member */
 	const char *command;
 	struct json_object *error;
@@ -336,6 +337,59 @@ void out_record(const struct out_column *columns, size_t nr,
 	}
 }
 
+void out_lines(void)
+{
+	out.lines = true;
+}
+
+static void put_json_line(struct json_object *line)
+{
+	put_json(line);
+	putchar('\n');
+}
+
+static void put_text_line(const struct out_column *columns, size_t nr,
+			  const struct out_value *values)
+{
+	bool first = true, quote;
+	char *text;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (!in_text(&columns[i]) || !values[i].present)
+			continue;
+		text = as_text(&columns[i], &values[i]);
+		quote = columns[i].title && text && strchr(text, ' ');
+		printf("%s%s%s%s%s%s", first ? "" : " ",
+		       columns[i].title ? columns[i].title : "",
+		       columns[i].title ? "=" : "", quote ? "\"" : "",
+		       text ? text : "?", quote ? "\"" : "");
+		free(text);
+		first = false;
+	}
+	putchar('\n');
+}
+
+bool out_line(const struct out_column *columns, size_t nr,
+	      const struct out_value *values)
+{
+	struct json_object *line;
+	size_t i;
+
+	if (out.json) {
+		line = json_object_new_object();
+		for (i = 0; i < nr; i++)
+			if (in_json(&columns[i]))
+				json_object_object_add(line, columns[i].key,
+						       as_json(&columns[i],
+							       &values[i]));
+		put_json_line(line);
+	} else {
+		put_text_line(columns, nr, values);
+	}
+	return !fflush(stdout) && !ferror(stdout);
+}
+
 /* Of people's words, lines stay lines. */
 static void put_lines(FILE *f, char *text)
 {
@@ -481,17 +535,30 @@ void warn(const char *thing, const char *problem, ...)
 	va_end(ap);
 	snprintf(whole, sizeof(whole), "%s: %s", thing, text);
 	put_message(thing, "warning: ", text, NULL);
-	if (!out.json)
+	if (!out.json || out.lines)
 		return;
 	if (!out.warnings)
 		out.warnings = json_object_new_array();
 	json_object_array_add(out.warnings, out_string(whole));
 }
 
+static void finish_lines(void)
+{
+	struct json_object *line;
+
+	if (!out.json || !out.error)
+		return;
+	line = json_object_new_object();
+	json_object_object_add(line, "error", out.error);
+	put_json_line(line);
+}
+
 int out_finish(int code)
 {
 	out_table_end();
-	if (out.json) {
+	if (out.lines) {
+		finish_lines();
+	} else if (out.json) {
 		if (out.warnings) {
 			put_key("warnings");
 			put_json(out.warnings);

@@ -74,6 +74,21 @@ void out_table_end(void);
 void out_record(const struct out_column *columns, size_t nr,
 		const struct out_value *values);
 
+/*
+ * What comes line by line and may never end: in JSON one object a line instead
+ * of one document, an error included; warnings go to stderr alone. Call before
+ * anything else.
+ */
+void out_lines(void);
+
+/*
+ * A line: in text the values of columns without a title, then those of the
+ * others that there are, as title=value. It is written out at once.
+ * Return: false: nobody reads them any more.
+ */
+bool out_line(const struct out_column *columns, size_t nr,
+	      const struct out_value *values);
+
 /* A list of words: "title: a, b" or an array of strings. */
 void out_words(const char *key, const char *title, char *const *words,
 	       size_t nr);

@@ -23,16 +23,19 @@
  * caller's PATH finds, nor, as root, what variables ask for (LVM_SYSTEM_DIR,
  * E2FSCK_CONFIG, LD_...).
  */
-static void clean_environment(void)
+static void clean_environment(char *const *variables)
 {
 	if (!geteuid())
 		clearenv();
 	setenv("PATH", TOOL_PATH, 1);
 	setenv("LC_ALL", "C.UTF-8", 1);
+	for (; variables && *variables; variables++)
+		putenv(*variables);
 }
 
 /* Between fork() and exec: only what is safe there, and our messages. */
-static void child(const char *const *argv, int out, int errors)
+static void child(const char *const *argv, char *const *variables, int out,
+		  int errors)
 {
 	sigset_t none;
 	int null = open("/dev/null", O_RDONLY);
@@ -44,7 +47,7 @@ static void child(const char *const *argv, int out, int errors)
 	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
 	    dup2(errors, 2) < 0)
 		_exit(TOOL_MISSING);
-	clean_environment();
+	clean_environment(variables);
 	execvp(argv[0], (char *const *)argv);
 	fprintf(stderr, "%s\n", strerror(errno));
 	_exit(TOOL_MISSING);
@@ -95,8 +98,8 @@ static int wait_for(pid_t pid, int *result)
 	return 0;
 }
 
-static int run(const char *const *argv, struct tool_result *result,
-	       FILE *out_text, FILE *errors_text)
+static int run(const char *const *argv, char *const *variables,
+	       struct tool_result *result, FILE *out_text, FILE *errors_text)
 {
 	int out[2], errors[2], error, ret;
 	pid_t pid;
@@ -113,7 +116,7 @@ static int run(const char *const *argv, struct tool_result *result,
 	pid = fork();
 	ret = pid < 0 ? -errno : 0;
 	if (!pid)
-		child(argv, out[1], errors[1]);
+		child(argv, variables, out[1], errors[1]);
 	close(out[1]);
 	close(errors[1]);
 	if (pid > 0) {
@@ -127,6 +130,12 @@ static int run(const char *const *argv, struct tool_result *result,
 
 int tool_run(const char *const *argv, struct tool_result *result)
 {
+	return tool_run_with(argv, NULL, result);
+}
+
+int tool_run_with(const char *const *argv, char *const *variables,
+		  struct tool_result *result)
+{
 	size_t out_size, errors_size;
 	FILE *out, *errors;
 	int ret = -ENOMEM;
@@ -136,7 +145,7 @@ int tool_run(const char *const *argv, struct tool_result *result)
 	out = open_memstream(&result->out, &out_size);
 	errors = open_memstream(&result->errors, &errors_size);
 	if (out && errors)
-		ret = run(argv, result, out, errors);
+		ret = run(argv, variables, result, out, errors);
 	if (out)
 		fclose(out);
 	if (errors)

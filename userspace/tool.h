@@ -26,6 +26,10 @@ struct tool_result {
  * Return: 0 when it ran, whatever its status; else a negative errno.
  */
 int tool_run(const char *const *argv, struct tool_result *result);
+
+/* The same with variables, "NAME=value" each, up to a NULL. */
+int tool_run_with(const char *const *argv, char *const *variables,
+		  struct tool_result *result);
 void tool_free(struct tool_result *result);
 
 /**

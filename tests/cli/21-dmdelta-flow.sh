@@ -540,6 +540,104 @@ if [ -n "$some" ]; then
 	done
 fi
 
+# --- monitor -----------------------------------------------------------------------
+
+fresh
+mkfifo "$tmp/poll"
+exec 3<>"$tmp/poll"
+# until_line N: the monitor has told that much
+until_line() {
+	local i
+
+	for ((i = 0; i < 300; i++)); do
+		[ "$(wc -l <"$tmp/lines")" -ge "$1" ] && return
+		sleep 0.1
+	done
+	return 1
+}
+# becomes LINE...: these are the epochs now; tell the monitor
+becomes() {
+	printf '%s\n' "$@" >"$FAKE/epochs.new"
+	mv "$FAKE/epochs.new" "$FAKE/epochs"
+	printf x >&3
+}
+cat >"$tmp/act" <<-EOF
+	#!/bin/sh
+	echo "\$DMDELTA_DEVICE \$DMDELTA_EVENT \$DMDELTA_EPOCH \$DMDELTA_FROZEN \$DMDELTA_LABEL" >>"$tmp/acts"
+	echo said
+	exit 3
+EOF
+chmod +x "$tmp/act"
+: >"$tmp/lines"
+FAKE_POLL=$tmp/poll TZ=UTC LC_ALL=C "$dmdelta" --json monitor --count 4 --exec "$tmp/act" disk >"$tmp/lines" 2>"$tmp/err" </dev/null &
+monitor=$!
+until_line 1
+result $? "monitor tells what is there"
+lines=("0 - sealed - - 0 format - -" "1 0 sealed 1700000000 good 10 format - frozen"
+	"2 1 sealed 1700000060 - 20 checkpoint - crash" "3 2 dropped 1700000120 old 1 checkpoint - crash")
+becomes "${lines[@]}" "4 3 sealed 1700000180 monday 5 checkpoint - frozen" "5 4 head - - 0 checkpoint - -"
+until_line 2
+becomes "${lines[@]}" "4 3 sealed 1700000180 monday 5 checkpoint - frozen" "5 4 sealed 1700000240 - 0 checkpoint - crash" \
+	"6 1 head - - 0 rollback 5 -"
+until_line 3
+# Nothing has happened: nothing is told
+printf x >&3
+sleep 0.3
+becomes "${lines[@]}" "4 3 sealed 1700000180 monday 5 checkpoint - frozen" "5 4 sealed 1700000240 - 0 checkpoint - crash" \
+	"6 1 sealed 1700000300 - 0 rollback 5 crash" "7 6 head - - 0 checkpoint - -"
+wait $monitor
+result $? "... and what happens, and ends when that was it"
+cp "$tmp/lines" "$tmp/out"
+python3 - "$tmp/lines" <<-'EOF'
+	import json, sys
+	lines = [json.loads(line) for line in open(sys.argv[1])]
+	assert all(l.pop("time") > 1700000000 and l.pop("device") == "disk" for l in lines)
+	assert lines[0] == {"event": "present", "mode": "rw", "head": 4, "space": "ok",
+			    "used_bytes": 409600, "total_bytes": 4096000}, lines[0]
+	assert lines[1:] == [
+	    {"event": "checkpoint", "epoch": 4, "label": "monday", "frozen": True},
+	    {"event": "rollback", "from": 5, "to": 1, "head": 6},
+	    {"event": "checkpoint", "epoch": 6, "label": None, "frozen": False}], lines
+EOF
+result $? "... an object a line"
+[ "$(cat "$tmp/acts")" = $'disk present   \ndisk checkpoint 4 yes monday\ndisk rollback   \ndisk checkpoint 6 no ' ] &&
+	grep -q '^said$' "$tmp/err" && grep -q "act: warning: ended with status 3" "$tmp/err"
+result $? "... a program gets all that in variables"
+run 0 FAKE_POLL="$tmp/poll" monitor --timeout 1 --event closed && [ ! -s "$tmp/out" ]
+result $? "monitor ends in time, and tells only what was asked for"
+run 4 FAKE_POLL="$tmp/poll" monitor --timeout 1 --event closed --count 1
+result $? "... status 4 when that was more"
+run 0 FAKE_POLL="$tmp/poll" monitor --timeout 1 && says '^[0-9]{4}-[0-9-]+ [0-9:]+ disk present mode=rw head=7 space=ok used="400 KiB" of="3\.9 MiB"$'
+result $? "a line of text"
+run 0 FAKE_POLL="$tmp/poll" monitor --timeout 1 nosuch && [ ! -s "$tmp/out" ]
+result $? "one that is not there is waited for"
+run 8 FAKE_POLL="$tmp/poll" FAKE_FAIL="arm 25" --json monitor && says 'Linux 4.14 or newer' && [ "$(wc -l <"$tmp/out")" = 1 ] &&
+	json "d['error']['exit'] == 8"
+result $? "a kernel that is too old; the error is an object of one line"
+# Closed and opened at once: nothing differs but which device it is.
+echo '1 1' >"$FAKE/seq"
+: >"$tmp/lines"
+FAKE_POLL=$tmp/poll "$dmdelta" --json monitor --count 3 --timeout 30 disk >"$tmp/lines" 2>"$tmp/err" </dev/null &
+monitor=$!
+until_line 1
+echo '2 1' >"$FAKE/seq.new" && mv "$FAKE/seq.new" "$FAKE/seq"
+printf x >&3
+wait $monitor && cp "$tmp/lines" "$tmp/out" &&
+	[ "$(sed 's/.*"event":"\([a-z]*\)".*/\1/' "$tmp/lines" | xargs)" = 'present closed opened' ]
+result $? "a close and an open are told even if the new device has had as many events"
+rm "$FAKE/seq"
+for signal in TERM INT; do
+	: >"$tmp/lines"
+	# Jobs in the background do not get SIGINT from a shell.
+	FAKE_POLL=$tmp/poll python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])' "$dmdelta" monitor >"$tmp/lines" 2>"$tmp/err" &
+	monitor=$!
+	until_line 1
+	kill -$signal $monitor
+	wait $monitor
+	result $? "SIG$signal ends it, with 0"
+done
+exec 3>&-
 run 0 close disk && ends remove
 result $? "close"
 

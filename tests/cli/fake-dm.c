@@ -5,7 +5,8 @@
  *
  * FAKE is a folder: "epochs" holds the lines of the epochs message, "state"
  * "suspended replay-epoch", "node" stands for the device, "log" collects what
- * was done, "note-<epoch>" holds the digits of a note.
+ * was done, "note-<epoch>" holds the digits of a note, "seq" the sequence number
+ * of the disk and how many events it has had.
  * FAKE_FAIL="<message> <errno>" fails a message that begins so, with a $ behind
  * it only the one that is all of it;
  * FAKE_SIGNAL="<message> <signal>" sends us a signal in it. FAKE_DEVNO is the
@@ -14,6 +15,7 @@
  * layer and of freezing are only logged, FAKE_IOCTL="<name> <errno>" fails one.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
 #include <signal.h>
@@ -36,6 +38,7 @@
 static char lines[MAX_EPOCHS][128];
 static int nr_lines;
 static int suspended, replay;
+static unsigned int poll_nr;	/* events so far */
 
 static const char *path(const char *name)
 {
@@ -390,6 +393,7 @@ static bool is_view(const char *name)
 int mapper_info(const char *name, struct mapper_info *info)
 {
 	unsigned int major = 0, minor = 0;
+	FILE *f;
 
 	if (is_view(name)) {
 		memset(info, 0, sizeof(*info));
@@ -405,6 +409,13 @@ int mapper_info(const char *name, struct mapper_info *info)
 	memset(info, 0, sizeof(*info));
 	info->devno = makedev(major, minor);
 	info->suspended = suspended;
+	info->event_nr = poll_nr;
+	f = fopen(path("seq"), "r");
+	if (f && fscanf(f, "%" SCNu64 " %" SCNu32, &info->disk_seq,
+			&info->event_nr) != 2)
+		exit(99);
+	if (f)
+		fclose(f);
 	info->live = true;
 	snprintf(info->uuid, sizeof(info->uuid), "%s", getenv("FAKE_UUID") ?:
 		 DR_TARGET_NAME "-11111111-2222-4333-8444-555555555555");
@@ -542,6 +553,24 @@ int mapper_suspend_quietly(const char *name)
 
 	note("... quietly");
 	return ret;
+}
+
+/* FAKE_POLL is a FIFO: a byte for each event */
+int mapper_poll_open(void)
+{
+	int fd = open(getenv("FAKE_POLL") ?: path("none"),
+		      O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int mapper_poll_arm(int fd)
+{
+	char byte;
+
+	while (read(fd, &byte, 1) == 1)
+		poll_nr++;
+	return -asked("FAKE_FAIL", "arm");
 }
 
 int mapper_resume(const char *name)
