@@ -73,7 +73,7 @@ clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(KBUILD) clean)
 	$(MAKE) -C userspace clean
 	rm -rf build
-	@for dir in tests/unit tests/sim; do \
+	@for dir in tests/unit tests/sim tests/states; do \
 		if [ -f $$dir/Makefile ]; then \
 			$(MAKE) -C $$dir clean || exit; \
 		fi; \

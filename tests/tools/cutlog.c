@@ -41,6 +41,7 @@
 #include <unistd.h>
 
 #include "dm-send.h"
+#include "marks.h"
 
 #define MAX_EPOCH	1048576u	/* numbers that we can remember */
 #define MAX_RUN		64u		/* sectors of one write */
@@ -153,26 +154,14 @@ static bool covers_sector(uint32_t s, uint32_t x)
 	return x - first < len;
 }
 
-static void sector_fill(uint8_t *p, uint32_t s, uint32_t x)
-{
-	uint64_t *w = (uint64_t *)p, key = (uint64_t)s << 32 | x;
-	int i;
-
-	w[0] = key;
-	for (i = 1; i < 64; i++)
-		w[i] = key * 0x9e3779b97f4a7c15ULL + i;
-}
-
 /* Which write does this sector hold? */
 static uint32_t sector_read(const uint8_t *p, uint32_t x)
 {
-	uint32_t s = *(const uint64_t *)p >> 32;
-	uint8_t want[512] __attribute__((aligned(8)));
+	uint64_t key;
 
-	sector_fill(want, s, x);
-	if (memcmp(p, want, 512))
+	if (!stamp_read(p, &key) || (uint32_t)key != x)
 		wrong("sector %u holds neither an old nor a new write", x);
-	return s;
+	return key >> 32;
 }
 
 static void apply_write(uint32_t s)
@@ -439,7 +428,7 @@ static void do_write(void)
 
 	covers(s, &first, &len);
 	for (i = 0; i < len; i++)
-		sector_fill(buf + i * 512, s, first + i);
+		stamp_fill(buf + i * 512, s, first + i);
 	if (pwrite(fd, buf, len * 512, first * 512ull) != (ssize_t)len * 512)
 		die("write");
 	apply_write(s);
@@ -646,7 +635,7 @@ static void fill(void)
 	uint32_t x;
 
 	for (x = 0; x < nr_sectors; x++) {
-		sector_fill(buf + x % 8 * 512, 0, x);
+		stamp_fill(buf + x % 8 * 512, 0, x);
 		if (x % 8 == 7 && pwrite(fd, buf, 4096, (x - 7) * 512ull) != 4096)
 			die("fill");
 	}
