@@ -4,14 +4,28 @@
  * cost in a history that is as long as one likes, what activation takes, and
  * what a policy's drop and the reclaim after it cost.
  *
- * usage: core [--epochs N] [--versions N] [--blocks N] [--keep N] [--json]
+ * usage: core [--epochs N] [--versions N] [--blocks N] [--keep N]
+ *             [--rollbacks N] [--json]
+ *        core --turns N [--blocks N] [--delta N] [--keep N] [--written N] [--json]
  *   versions in all, spread over the epochs, each of a random block of a
- *   device of so many; then all but the newest --keep epochs are dropped.
+ *   device of so many, and so many rollbacks by three epochs on the way; then
+ *   all but the newest --keep epochs are dropped.
+ *
+ * With --turns N the delta has so many blocks as --delta says and is turned over
+ * N times: epochs, of which --keep are kept, that each write --written blocks (a
+ * quarter of the device), half of that at random in pieces of 1 to 4 blocks, half
+ * in a sequence; before the first, all of the device is written. How many pieces a
+ * sequential MiB comes to lie in is told for each tenth, and what the reclaim of
+ * the oldest epoch costs once that has begun.
+ *
+ * A checkpoint is the seal and its record: what was written before is recorded
+ * already, as after an fsync, and no merge runs meanwhile.
  *
  * The delta device is memory that is not there until it is used; data is never
- * written. So the times are of the code, without any device.
+ * written. So the times are of the code, without any device: processor time.
  */
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,17 +37,16 @@
 #include "recover.h"
 #include "retain.h"
 
-#define CACHE_BITS	20u
-#define NR_CACHED	1048576u	/* nodes that lookups find at once */
 #define ENTRIES		1048576u	/* of a memtable */
 #define GROUP		64u
 
 static struct {
 	u8 *disk;
 	u64 nr_blocks;
-	const void *node[NR_CACHED];
-	u64 block[NR_CACHED];
+	u8 *known;	/* by block: a node that was verified */
 	u64 written;
+	u64 used;	/* bytes of the core, and */
+	u64 peak;	/* at most, since it was set to that */
 } mem;
 
 static struct dr_store st;
@@ -60,28 +73,18 @@ static void nothing(void *ctx)
 	(void)ctx;
 }
 
-static u32 slot_of(u64 block)
-{
-	return block * 0x9e3779b97f4a7c15ULL >> (64 - CACHE_BITS);
-}
-
 static const void *peek(void *ctx, u64 block)
 {
-	u32 i = slot_of(block);
-
 	(void)ctx;
-	return mem.node[i] && mem.block[i] == block ? mem.node[i] : NULL;
+	return mem.known[block] ? mem.disk + block * DR_BLOCK_SIZE : NULL;
 }
 
 /* The block itself: nodes are immutable, and stay while anybody may look. */
 static void cache(void *ctx, u64 block, const void *buf)
 {
-	u32 i = slot_of(block);
-
 	(void)ctx;
 	(void)buf;
-	mem.block[i] = block;
-	mem.node[i] = mem.disk + block * DR_BLOCK_SIZE;
+	mem.known[block] = 1;
 }
 
 static int read_blocks(void *ctx, u64 block, u32 nr, void *buf)
@@ -107,22 +110,25 @@ static int barrier(void *ctx, u64 block, u32 nr, const void *buf)
 
 static int write_block(void *ctx, u64 block, const void *buf)
 {
-	u32 i = slot_of(block);
-
-	if (mem.block[i] == block)
-		mem.node[i] = NULL;
+	mem.known[block] = 0;
 	return barrier(ctx, block, 1, buf);
 }
 
 static void *alloc(void *ctx, size_t size)
 {
+	void *p = calloc(1, size ? size : 1);
+
 	(void)ctx;
-	return calloc(1, size ? size : 1);
+	mem.used += malloc_usable_size(p);
+	if (mem.used > mem.peak)
+		mem.peak = mem.used;
+	return p;
 }
 
 static void release(void *ctx, void *p)
 {
 	(void)ctx;
+	mem.used -= malloc_usable_size(p);
 	free(p);
 }
 
@@ -139,11 +145,20 @@ static bool cancelled(void *ctx)
 	return false;
 }
 
+/* Else all nodes that there ever were would stay in memory. */
+static void freed(void *ctx, u64 block, u64 nr)
+{
+	(void)ctx;
+	memset(mem.known + block, 0, nr);
+	madvise(mem.disk + block * DR_BLOCK_SIZE, nr * DR_BLOCK_SIZE,
+		MADV_DONTNEED);
+}
+
 static const struct dr_env env = {
 	.enter = nothing, .leave = nothing, .lock = nothing, .unlock = nothing,
 	.peek = peek, .cache = cache, .read = read_blocks, .write = write_block,
 	.barrier = barrier, .alloc = alloc, .free = release, .report = report,
-	.cancelled = cancelled,
+	.cancelled = cancelled, .freed = freed,
 };
 
 /* --- the least of an embedder -------------------------------------------------- */
@@ -156,8 +171,19 @@ static u64 rnd(void)
 	return seed * 0x2545f4914f6cdd1dULL;
 }
 
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec + t.tv_nsec / 1000000000.0;
+}
+
+static double merging;	/* seconds */
+
 static void merge(void)
 {
+	double at = seconds();
 	int r;
 
 	if (!dr_store_freeze(&st) && !st.frozen)
@@ -167,6 +193,7 @@ static void merge(void)
 		must("merge", r);
 		dr_store_release(&st, !r);
 	} while (r);
+	merging += seconds() - at;
 }
 
 static void flush(void)
@@ -197,20 +224,42 @@ static void write_one(u64 block)
 	dr_store_publish(&st, block, 1, slot, st.head, 0);
 }
 
-static void checkpoint(void)
+/* What has to be so that nothing but the record itself is left to be done */
+static void get_ready(void)
 {
-	s64 r;
-
-	must("prepare", dr_store_prepare(&st));
-	while (!dr_store_ring_has_room(&st) ||
-	       (r = dr_store_seal(&st, "", 0, ++now)) == -EAGAIN)
+	flush();
+	if (dr_store_half_full(&st))
 		merge();
-	must("seal", r);
+	while (!dr_store_ring_has_room(&st))
+		merge();
+}
+
+/* Return: what it took, in seconds */
+static double checkpoint(const char *label)
+{
+	double at;
+
+	get_ready();
+	at = seconds();
+	must("prepare", dr_store_prepare(&st));
+	must("seal", dr_store_seal(&st, label, 0, ++now));
 	dr_store_drained(&st);
 	flush();
 	dr_store_free_old(&st);
-	if (dr_store_half_full(&st))
-		merge();
+	return seconds() - at;
+}
+
+static double rollback(u32 epoch)
+{
+	double at;
+
+	get_ready();
+	at = seconds();
+	must("prepare", dr_store_prepare(&st));
+	must("roll back", dr_store_rollback(&st, epoch, ++now));
+	flush();
+	dr_store_free_old(&st);
+	return seconds() - at;
 }
 
 static void open_store(void)
@@ -222,14 +271,6 @@ static void open_store(void)
 }
 
 /* --- figures ------------------------------------------------------------------- */
-
-static double seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1000000000.0;
-}
 
 static void tell(const char *key, double value, const char *unit)
 {
@@ -249,32 +290,68 @@ static double memory_mib(void)
 	return u.ru_maxrss / 1024.0;
 }
 
-static void fill(u32 epochs, u64 versions, u64 blocks)
+static int later(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The median does not tell of what else the machine does. */
+static void tell_median(const char *key, double *sec, u32 nr, const char *unit)
+{
+	qsort(sec, nr, sizeof(*sec), later);
+	tell(key, sec[nr / 2] * 1e6, unit);
+}
+
+static void fill(u32 epochs, u64 versions, u64 blocks, u32 rollbacks)
 {
 	u64 each = versions / epochs, i;
-	double at = seconds(), cp, first = 0, last = 0, all = 0;
-	u32 e, tenth = epochs / 10 ? epochs / 10 : 1;
+	u32 tenth = epochs / 10 ? epochs / 10 : 1;
+	u32 apart = rollbacks ? epochs / rollbacks : 0, nr = 0;
+	double *took = calloc(epochs + 1, sizeof(*took));
+	double at = seconds(), all = 0, back = 0;
+	u32 e;
 
 	for (e = 0; e < epochs; e++) {
 		for (i = 0; i < each; i++)
 			write_one(rnd() % blocks);
-		cp = seconds();
-		checkpoint();
-		cp = seconds() - cp;
-		all += cp;
-		if (e < tenth)
-			first += cp;
-		if (e >= epochs - tenth)
-			last += cp;
+		took[e] = checkpoint("");
+		all += took[e];
+		if (apart && e % apart == apart - 1 && st.head > 4) {
+			back += rollback(st.head - 4);
+			nr++;
+		}
 	}
-	tell("write_ns", (seconds() - at - all) / versions * 1e9,
-	     "ns a version, merges included");
-	tell("checkpoint_first_us", first / tenth * 1e6, "us, first tenth");
-	tell("checkpoint_last_us", last / tenth * 1e6, "us, last tenth");
+	tell("write_ns", (seconds() - at - all - back) / versions * 1e9,
+	     "ns a version, journal and merges included");
+	tell("merge_ns", merging / versions * 1e9, "ns of it for merges");
+	tell("checkpoint_us", all / epochs * 1e6, "us on average");
+	tell_median("checkpoint_first_us", took, tenth, "us, median of the first tenth");
+	tell_median("checkpoint_last_us", took + epochs - tenth, tenth,
+		    "us, median of the last tenth");
+	if (nr)
+		tell("rollback_us", back / nr * 1e6, "us on average");
+	free(took);
+}
+
+/* With a label, which no other epoch may have */
+static void labelled(void)
+{
+	double took[101];
+	char label[32];
+	u32 i;
+
+	for (i = 0; i < 101; i++) {
+		snprintf(label, sizeof(label), "label%u", i);
+		write_one(i);
+		took[i] = checkpoint(label);
+	}
+	tell_median("checkpoint_label_us", took, 101, "us, with a label, median");
 }
 
 /* One search; the nodes it needs are brought in first, as a cache would */
-static void look(u64 block)
+static void look(const struct dr_lineage *l, u32 epoch, u64 block)
 {
 	struct dr_state state;
 	struct dr_want want;
@@ -282,67 +359,204 @@ static void look(u64 block)
 	int r;
 
 	dr_store_snap(&st, &snap);
-	while ((r = dr_map_lookup(&env, &snap, snap.lineage, snap.head, block,
-				  1, st.slot_blocks, &state, &want)) == -EAGAIN)
+	while ((r = dr_map_lookup(&env, &snap, l, epoch, block, 1,
+				  st.slot_blocks, &state, &want)) == -EAGAIN)
 		must("load", dr_tree_load(&env, st.uuid, &want));
 	must("lookup", r);
 }
 
-static void lookups(u64 blocks)
+static void lookups(const char *key, const struct dr_lineage *l, u32 epoch,
+		    u64 blocks)
 {
 	u64 i, was = seed, n = 1000000;
 	double at;
 
 	for (i = 0; i < n; i++)
-		look(rnd() % blocks);
+		look(l, epoch, rnd() % blocks);
 	seed = was;
 	at = seconds();
 	for (i = 0; i < n; i++)
-		look(rnd() % blocks);
-	tell("lookup_ns", (seconds() - at) / n * 1e9,
-	     "ns, nodes in the cache");
+		look(l, epoch, rnd() % blocks);
+	tell(key, (seconds() - at) / n * 1e9, "ns, nodes in the cache");
 }
 
-static void drop(u32 keep)
+/* As a view of an epoch in the middle of the history does */
+static void look_back(u64 blocks)
+{
+	u32 epoch = st.epochs.e[st.epochs.nr / 2].id;
+	double at = seconds();
+	struct dr_lineage *l = dr_lineage_make(&st.epochs, &env, epoch);
+
+	if (!l)
+		die("lineage", -ENOMEM);
+	tell("lineage_us", (seconds() - at) * 1e6, "us to make that of a view");
+	tell("lineage_rows", l->nr, "rows of it");
+	lookups("lookup_view_ns", l, epoch, blocks);
+	release(NULL, l);
+}
+
+/* All but the newest @keep. Return: how many there were to drop */
+static u32 drop_old(u32 keep)
 {
 	char text[32];
 	struct dr_policy p;
-	u64 before = st.map.nr, steps = 0;
-	double at, longest = 0, step;
 	u32 nr, where;
-	int r;
 
 	snprintf(text, sizeof(text), "newest=%u", keep);
 	if (dr_policy_parse(&p, text, &where))
 		die(text, where);
 	merge();
-	at = seconds();
 	must("drop", dr_retain_drop(&st, &p, &nr));
+	if (nr)
+		dr_store_release(&st, false);
+	return nr;
+}
+
+static bool reclaim_some(void)
+{
+	int r = dr_reclaim_step(&st);
+
+	must("reclaim", r);
 	dr_store_release(&st, false);
+	return r;
+}
+
+static void drop(u32 keep)
+{
+	u64 before, before_mem, steps = 0;
+	double at, longest = 0, step;
+	bool more;
+	u32 nr;
+
+	merge();
+	before = st.map.nr;
+	at = seconds();
+	nr = drop_old(keep);
+	if (!nr)
+		return;
 	tell("dropped", nr, "epochs in one commit");
 	tell("drop_ms", (seconds() - at) * 1e3, "ms");
+	before_mem = mem.used;
+	mem.peak = mem.used;
 	at = seconds();
 	do {
 		step = seconds();
-		r = dr_reclaim_step(&st);
-		must("reclaim", r);
-		dr_store_release(&st, false);
+		more = reclaim_some();
 		step = seconds() - step;
 		longest = step > longest ? step : longest;
 		steps++;
-	} while (r);
+	} while (more);
 	at = seconds() - at;
 	tell("reclaim_s", at, "s");
 	tell("reclaim_steps", steps, "steps");
 	tell("reclaim_step_ms", longest * 1e3, "ms, the longest");
+	tell("reclaim_kib", (mem.peak - before_mem) / 1024.0,
+	     "KiB that it takes beside that, at most");
 	tell("reclaimed", before - st.map.nr, "entries of the map");
 	tell("reclaim_ns", at / (before - st.map.nr) * 1e9, "ns an entry");
+}
+
+/* --- turning over ---------------------------------------------------------------- */
+
+#define SEQUENCE	64u	/* blocks in a request */
+
+static struct {
+	u32 *epoch;	/* that wrote the block last */
+	u64 blocks;	/* of sequential requests, and the */
+	u64 pieces;	/* that they were given */
+	u64 most;	/* blocks in use */
+	u32 drops;
+	double reclaim;	/* seconds, of all of them */
+} turn;
+
+/* What the head has not written yet takes slots. Return: how many blocks */
+static u64 write_run(u64 block, u32 len, u64 *pieces)
+{
+	u64 slot, end = block + len, took = 0;
+	u32 n;
+	int r;
+
+	while (block < end) {
+		for (n = 0; block + n < end && turn.epoch[block + n] != st.head;)
+			n++;
+		if (!n) {
+			block++;
+			continue;
+		}
+		while ((r = dr_store_begin_write(&st, &n, &slot)) == -EAGAIN)
+			merge();
+		must("write", r);
+		dr_store_publish(&st, block, n, slot, st.head, 0);
+		(*pieces)++;
+		took += n;
+		while (n--)
+			turn.epoch[block++] = st.head;
+	}
+	return took;
+}
+
+static void turn_epoch(u64 blocks, u32 keep, u64 written)
+{
+	u64 none = 0, i, at = rnd() % (blocks - written / 2);
+	double begin;
+	u32 n;
+
+	for (i = 0; i < written / 2;) {
+		n = 1 + rnd() % 4;
+
+		write_run(rnd() % (blocks - 4), n, &none);
+		i += n;
+		if (i % 16 < n && at + SEQUENCE <= blocks) {
+			turn.blocks += write_run(at, SEQUENCE, &turn.pieces);
+			at += SEQUENCE;
+		}
+	}
+	checkpoint("");
+	if (st.space.nr_blocks - st.space.free > turn.most)
+		turn.most = st.space.nr_blocks - st.space.free;
+	n = drop_old(keep);
+	if (!n)
+		return;
+	begin = seconds();
+	while (reclaim_some())
+		;
+	turn.reclaim += seconds() - begin;
+	turn.drops += n;
+}
+
+static void turn_over(u32 turns, u64 blocks, u32 keep, u64 written)
+{
+	u64 none = 0, i, all;
+	char key[32];
+	u32 tenth;
+
+	turn.epoch = calloc(blocks, sizeof(*turn.epoch));
+	for (i = 0; i + SEQUENCE <= blocks; i += SEQUENCE)
+		write_run(i, SEQUENCE, &none);
+	checkpoint("");
+	all = (u64)turns * st.space.nr_blocks;
+	for (tenth = 1; tenth <= 10; tenth++) {
+		turn.blocks = 0;
+		turn.pieces = 0;
+		while (st.space.taken < all / 10 * tenth)
+			turn_epoch(blocks, keep, written);
+		snprintf(key, sizeof(key), "pieces_%u", tenth);
+		tell(key, turn.pieces * 256.0 / turn.blocks,
+		     "pieces of a sequential MiB");
+	}
+	tell("used_most", turn.most * 100.0 / st.space.nr_blocks,
+	     "percent of the delta in use at most");
+	if (turn.drops)
+		tell("reclaim_epoch_ms", turn.reclaim / turn.drops * 1e3,
+		     "ms of reclaim for each epoch dropped");
+	free(turn.epoch);
 }
 
 static int help(void)
 {
 	fprintf(stderr,
-		"usage: core [--epochs N] [--versions N] [--blocks N] [--keep N] [--json]\n");
+		"usage: core [--epochs N] [--versions N] [--blocks N] [--keep N] [--rollbacks N] [--json]\n"
+		"       core --turns N [--blocks N] [--delta N] [--keep N] [--written N] [--json]\n");
 	return 2;
 }
 
@@ -351,22 +565,62 @@ static u64 number(const char *s)
 	return strtoull(s, NULL, 0);
 }
 
-static void make(u64 versions, u64 blocks)
+/* Memory that is not there until it is used */
+static void *sparse(u64 size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		die("mmap", errno);
+	return p;
+}
+
+static void make(u64 delta, u64 blocks)
 {
 	struct dr_format_params p = {
 		.slot_blocks = 1, .origin_sectors = blocks * DR_BLOCK_SECTORS,
 		.now = 1, .label = "", .origin_id = "",
 	};
 
-	mem.nr_blocks = versions + versions / 16 + (1u << 20);
+	mem.nr_blocks = delta;
 	p.delta_blocks = mem.nr_blocks;
-	mem.disk = mmap(NULL, mem.nr_blocks * DR_BLOCK_SIZE,
-			PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (mem.disk == MAP_FAILED)
-		die("mmap", errno);
+	mem.disk = sparse(mem.nr_blocks * DR_BLOCK_SIZE);
+	mem.known = sparse(mem.nr_blocks);
 	must("format", dr_format(&env, &p));
 	open_store();
+}
+
+static void history(u32 epochs, u64 versions, u64 blocks, u32 rollbacks,
+		    u32 keep)
+{
+	double at;
+
+	fill(epochs, versions, blocks, rollbacks);
+	labelled();
+	merge();
+	tell("map_bytes", (double)st.space.nodes * DR_BLOCK_SIZE / st.map.nr,
+	     "bytes of nodes a version");
+	lookups("lookup_ns", st.lineage, st.head, blocks);
+	look_back(blocks);
+	dr_store_close(&st);
+	at = seconds();
+	open_store();
+	tell("activation_ms", (seconds() - at) * 1e3, "ms");
+	tell("core_mib", mem.used / 1048576.0, "MiB of the core, of which");
+	tell("epochs_mib", st.epochs.max * sizeof(*st.epochs.e) / 1048576.0,
+	     "MiB of the table of epochs,");
+	tell("tables_mib", 2 * dr_mem_bytes(st.active->max) / 1048576.0,
+	     "MiB of the tables of recent writes");
+	drop(keep);
+}
+
+static void json_head(u32 epochs, u64 versions, u64 blocks, u32 keep, u32 turns, u64 delta)
+{
+	printf("{ \"epochs\": %u, \"versions\": %llu, \"blocks\": %llu", epochs,
+	       (unsigned long long)versions, (unsigned long long)blocks);
+	printf(", \"keep\": %u, \"turns\": %u, \"delta\": %llu", keep, turns,
+	       (unsigned long long)delta);
 }
 
 int main(int argc, char **argv)
@@ -376,11 +630,15 @@ int main(int argc, char **argv)
 		{ "versions", required_argument, NULL, 'v' },
 		{ "blocks", required_argument, NULL, 'b' },
 		{ "keep", required_argument, NULL, 'k' },
+		{ "turns", required_argument, NULL, 't' },
+		{ "delta", required_argument, NULL, 'd' },
+		{ "written", required_argument, NULL, 'w' },
+		{ "rollbacks", required_argument, NULL, 'r' },
 		{ "json", no_argument, NULL, 'j' }, {}
 	};
 	u64 versions = 1000000, blocks = 1000000;
-	u32 epochs = 1000, keep = 100;
-	double at;
+	u32 epochs = 1000, keep = 100, rollbacks = 0, turns = 0;
+	u64 delta = 0, written = 0;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -397,6 +655,18 @@ int main(int argc, char **argv)
 		case 'k':
 			keep = number(optarg);
 			break;
+		case 't':
+			turns = number(optarg);
+			break;
+		case 'd':
+			delta = number(optarg);
+			break;
+		case 'w':
+			written = number(optarg);
+			break;
+		case 'r':
+			rollbacks = number(optarg);
+			break;
 		case 'j':
 			json = true;
 			break;
@@ -404,23 +674,20 @@ int main(int argc, char **argv)
 			return help();
 		}
 	}
-	if (!epochs || !keep || !blocks || versions < epochs || optind < argc)
+	if (!epochs || !keep || !blocks || versions < epochs || optind < argc ||
+	    written > blocks)
 		return help();
-	make(versions, blocks);
+	if (!written)
+		written = blocks / 4;
+	if (!delta)
+		delta = versions + versions / 16 + (1u << 20);
+	make(delta, blocks);
 	if (json)
-		printf("{ \"epochs\": %u, \"versions\": %llu, \"blocks\": %llu, \"keep\": %u",
-		       epochs, (unsigned long long)versions,
-		       (unsigned long long)blocks, keep);
-	fill(epochs, versions, blocks);
-	merge();
-	tell("map_bytes", (double)st.space.nodes * DR_BLOCK_SIZE / st.map.nr,
-	     "bytes of nodes a version");
-	lookups(blocks);
-	dr_store_close(&st);
-	at = seconds();
-	open_store();
-	tell("activation_ms", (seconds() - at) * 1e3, "ms");
-	drop(keep);
+		json_head(epochs, versions, blocks, keep, turns, delta);
+	if (turns)
+		turn_over(turns, blocks, keep, written);
+	else
+		history(epochs, versions, blocks, rollbacks, keep);
 	tell("memory_mib", memory_mib(), "MiB at most, what is used of the device included");
 	if (json)
 		printf(" }\n");

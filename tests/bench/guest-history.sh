@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# In the guest of tests/bench/run --history: what the paths cost with one epoch,
+# what they cost after EPOCHS and VERSIONS more, and while half of these are
+# being reclaimed.
+# shellcheck source=tests/bench/guest-lib.sh
+. /put/guest-lib.sh
+
+size=256			# MiB of the mapped device
+device nullb0 $size
+device nullb1 $((size * 2 + VERSIONS / 200)) sparse	# MiB, a quarter to spare
+dmdelta format --force /dev/nullb0 /dev/nullb1 || die format
+dmdelta open vault /dev/nullb0 /dev/nullb1 || die open
+vault=/dev/mapper/vault
+
+word() { dmsetup status --noflush vault | cut -d' ' -f$(($1 + 3)); }
+seal() { last=$(dmsetup message vault 0 checkpoint) || die checkpoint; }
+# What was written so far is merged now, and not while we measure.
+merge() { dmsetup message vault 0 diff 0 "$last" 0 >/dev/null || die diff; }
+now() { date +%s%N; }
+load() { job "$1" $vault "nullb0 nullb1" "${@:2}" --bs=4k --iodepth=16 --size=64m; }
+# measure FILE: operations a second of each path, on a quarter of the device
+measure() {
+	local t
+
+	seal
+	merge
+	{
+		echo "first random write 4k qd16,$(load first --rw=randwrite)"
+		merge
+		echo "settled random write 4k qd16,$(load settled --rw=randwrite --loops=8)"
+		echo "random read 4k qd16,$(load read --rw=randread --loops=8)"
+		t=$(now)
+		printf '300* checkpoint\n' | dmbatch vault >/dev/null || die checkpoint
+		echo "checkpoint,$((300000000000 / ($(now) - t)))"
+	} >"$1"
+}
+# compare WHAT FILE FILE
+compare() {
+	printf '%-38s %9s %9s %6s\n' "operations a second" "${@:1:2}" ratio
+	paste -d, "$3" "$4" | awk -F, '{ split($2, a, " "); split($4, b, " ")
+		printf "%-38s %9d %9d %6.2f\n", $1, a[1], b[1], b[1] / a[1] }'
+}
+
+# A map of as small runs as the history is going to make
+job fill $vault "" --rw=randwrite --bs=16k --iodepth=4 --size=${size}m >/dev/null
+measure one
+
+fio --name=history --filename=$vault --ioengine=libaio --direct=1 --bs=16k \
+	--rw=randwrite --norandommap --iodepth=4 --size=${size}m \
+	--io_size=$((VERSIONS / 256))m --rate_iops=12500 >/dev/null 2>&1 &
+writer=$!
+# 50,000 blocks a second
+for ((i = 0; i < EPOCHS; i++)); do
+	echo checkpoint
+	echo "sleep $((VERSIONS / EPOCHS / 50 + 1))"
+done | dmbatch vault >/dev/null || die "no history"
+wait $writer || die "fio history"
+seal
+merge
+echo "history: $(word 9) epochs, $(($(word 17 | cut -d/ -f1))) versions, delta $(word 4)," \
+	"$(word 5) of them nodes, $(word 13) nodes cached"
+measure many
+compare "1 epoch" "$EPOCHS" one many
+
+dmdelta retain vault newest=$((EPOCHS / 2)) >/dev/null || die retain
+for ((i = 0; i < 100; i++)); do
+	[ "$(word 14)" = - ] || break
+	sleep 0.2
+done
+dropped=$(word 14)
+measure reclaim
+echo "reclaim: $dropped dropped epochs before, $(word 14) after"
+compare quiet reclaim many reclaim
+t=$(now)
+while [ "$(word 14)" != - ]; do
+	sleep 0.2
+done
+echo "the rest of reclaim, idle: $((($(now) - t) / 1000000)) ms"
+dmesg | grep -E 'WARNING|BUG|Oops' && die "the kernel complained"
+exit 0
