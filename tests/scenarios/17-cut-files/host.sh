@@ -19,8 +19,8 @@ for seed in 1 2; do
 	told call >"$tmp/calls"
 	# Most of the ioctls only ask.
 	{
-		grep -v ioctl "$tmp/calls" | some $((seed * 5)) 17
-		grep ioctl "$tmp/calls" | some $((seed * 60)) 150 5
+		grep -v ioctl "$tmp/calls" | some $((seed * 9)) 41
+		grep ioctl "$tmp/calls" | some $((seed * 60)) 400 5
 	} >"$tmp/cuts"
 	echo "# seed $seed: $(wc -l <"$tmp/cuts") of $(wc -l <"$tmp/calls") calls"
 	[ -s "$tmp/cuts" ] || result "not ok" "seed $seed: there are calls"
