@@ -154,6 +154,11 @@ linear() {
 	dmsetup create "$1" --table "0 $len linear $2 $start"
 }
 
+# slow NAME DEVICE MILLISECONDS: the device as one whose writes take so long
+slow() {
+	dmsetup create "$1" --table "0 $(sectors_of "$2") delay $2 0 0 $2 0 $3"
+}
+
 # loop_dev FILE SIZE: prints a loop device over a sparse file
 loop_dev() {
 	modprobe -q loop
