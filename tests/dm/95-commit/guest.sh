@@ -186,6 +186,19 @@ must "$DMDELTA" retain v none >/dev/null
 is "$(state "$(pinned)")" sealed "not past what is pinned"
 must "$DMDELTA" mark v "$(pinned)" unpinned >/dev/null
 
+# --- with nothing else going on ------------------------------------------------------------
+
+# The merge that begins a commit shows that versions of a dropped epoch are hidden
+# now. The commit lets reclaim go first, and no write comes that would wake it.
+write 0 400; seal
+to=$(status_word v 3)
+write 0 400; seal
+must "$DMDELTA" drop v "$(status_word v 3)" >/dev/null
+must settle v
+write 0 400
+ok "a commit on an idle device, over a dropped epoch" "$DMDELTA" commit v "$to" --yes
+is "$(sum_of "$origin")" "$(sum "$to")" "the origin is what the epoch was"
+
 # --- an undoable session --------------------------------------------------------------------------------
 
 must "$DMDELTA" close v >/dev/null
