@@ -19,7 +19,7 @@ suite=$(basename "$(cd "$(dirname "$0")/.." && pwd)")
 boot() {
 	local line status script=$1 before=$n
 
-	"$VM" --timeout 300 --put "$PUT" --log "$tmp/console" "${@:2}" \
+	"$VM" --timeout $((300 * ${PATIENCE:-1})) --put "$PUT" --log "$tmp/console" "${@:2}" \
 		-c "exec /put/tests/$suite/$script" >"$tmp/out" 2>"$tmp/err"
 	status=$?
 	while IFS= read -r line; do

@@ -292,7 +292,7 @@ expect() {
 
 # settle NAME: waits until reclaim has ended (word 14 is "-")
 settled() { [ "$(status_word "$1" 14)" = - ]; }
-settle() { eventually 20 settled "$1"; }
+settle() { eventually 120 settled "$1"; }
 
 # fio_verify DEVICE NAME [OPTION...]: writes, then reads back and compares
 fio_verify() {

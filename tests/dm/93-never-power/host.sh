@@ -19,7 +19,7 @@ round() {
 	local death=--expect-death line status before=$n
 
 	[ "$2" = end ] && death=
-	"$VM" --timeout 240 --put "$PUT" --log "$tmp/console" $death \
+	"$VM" --timeout $((300 * ${PATIENCE:-1})) --put "$PUT" --log "$tmp/console" $death \
 		--disk "$tmp/origin" --disk "$tmp/delta" --disk "$tmp/told" \
 		-c "/put/tests/dm/93-never-power/round.sh $*" >"$tmp/out" 2>"$tmp/err"
 	status=$?
