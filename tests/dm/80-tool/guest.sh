@@ -65,7 +65,7 @@ is "$(json j '$.epoch' '$.label' '$.frozen' '$.file_systems[0]' | xargs)" "3 thr
 refuses 8 'another epoch has this label' checkpoint v --label three
 refuses 16 'number' checkpoint v --label 12
 refuses 8 'no such device' checkpoint nosuch
-ok "the file system is not left frozen" timeout 10 touch /mnt/t/thawed
+ok "the file system is not left frozen" timeout 60 touch /mnt/t/thawed
 log=$(dmdelta log v)
 like "$log" $'\n.* 3 .* three .*frozen\n.* 2 .*crash\n.* 1 .* one .*frozen\n' "log: labels and frozen or not"
 json_of log v
@@ -153,19 +153,26 @@ ok "then a rollback works" "$DMDELTA" rollback v r3
 # --- killed in the middle --------------------------------------------------------------------------------
 
 suspended() { [ "$(dmsetup info -c --noheadings -o suspended v)" = Suspended ]; }
-# Every ioctl takes a quarter of a second: the suspended section is long enough to hit.
+# Every ioctl takes a second, so the suspended section lasts two at least. Who is
+# to be killed is found out before, since starting a program takes long, too.
 slow_rollback() {
-	local i
+	local i now=0 sys
 
-	strace -o /dev/null -e trace=ioctl -e inject=ioctl:delay_enter=500000 \
+	sys=/sys/block/dm-$(dmsetup info -c --noheadings -o minor v)/dm/suspended
+	tool='' guard=''
+	strace -o /dev/null -e trace=ioctl -e inject=ioctl:delay_enter=1000000 \
 		"$DMDELTA" rollback v r2 >out 2>&1 &
 	slow=$!
-	for ((i = 0; i < 100; i++)); do
-		suspended && break
+	for ((i = 0; i < 600; i++)); do
+		[ -n "$tool" ] || tool=$(pgrep -x dmdelta)
+		[ -n "$tool" ] && guard=$(pgrep -x dmdelta-guard) && break
 		sleep 0.1
 	done
-	tool=$(pgrep -x dmdelta)
-	if suspended && [ -n "$tool" ]; then
+	for ((i = 0; i < 3000; i++)); do
+		read -r now <"$sys" && [ "$now" = 1 ] && break
+		sleep 0.02
+	done
+	if [ "$now" = 1 ] && [ -n "$tool" ]; then
 		pass "$1: caught while suspended"
 	else
 		fail "$1: caught while suspended"
@@ -174,7 +181,7 @@ slow_rollback() {
 resumed() {
 	local i
 
-	for ((i = 0; i < 50; i++)); do
+	for ((i = 0; i < 300; i++)); do
 		suspended || return 0
 		sleep 0.2
 	done
@@ -189,12 +196,12 @@ kill -KILL "$tool"
 ok "KILL: its guard resumes" resumed
 wait $slow
 slow_rollback "KILL of both"
-kill -KILL "$(pgrep -x dmdelta-guard)" "$tool"
+kill -KILL "$guard" "$tool"
 wait $slow
 ok "KILL of both: it stays suspended" suspended
 refuses 8 "suspended.*dmsetup resume v" log v
 ok "dmsetup resume revives it" dmsetup resume v
-ok "and it works" timeout 20 dd if=$dev of=/dev/null bs=1M count=4 iflag=direct status=none
+ok "and it works" timeout 60 dd if=$dev of=/dev/null bs=1M count=4 iflag=direct status=none
 ok "... with rollback and all" "$DMDELTA" rollback v r3
 dd if=$dev of=now bs=1M status=none
 ok "the content is that of r3" cmp now state.3
