@@ -78,7 +78,7 @@ cmd_fails 8 "begins there" "$DMDELTA" drop v "$good"
 left=$(head_of v)
 "$DMDELTA" rollback v base >/dev/null
 ok "a policy that keeps one" "$DMDELTA" retain v newest=1
-ok "... drops others, but neither the start nor what undo returns to" eventually 30 eval '[ "$(with_state sealed)" = "'"$good $left"'" ]'
+ok "... drops others, but neither the start nor what undo returns to" eventually 120 eval '[ "$(with_state sealed)" = "'"$good $left"'" ]'
 write 1
 checkpoint v >/dev/null
 write 2
@@ -88,11 +88,11 @@ is "$(content)" "$start" "... to which it goes back"
 
 # --- updates --------------------------------------------------------------------------
 
-"$DMDELTA" monitor v --event begins --count 1 --timeout 60 >heard 2>&1 &
+"$DMDELTA" monitor v --event present --event begins --count 2 --timeout 300 >heard 2>&1 &
 monitor=$!
-sleep 1
+ok "a monitor watches" eventually 60 grep -q ' v present ' heard
 ok "update begin" "$DMDELTA" update begin v
-ok_wait "a monitor hears of it" $monitor heard
+ok_wait "... and hears of it" $monitor heard
 like "$(cat heard)" ' v begins start=[0-9]+ update=updating' "... what it begins with"
 is "$(begins)" "$good,-,discard,updating,-" "with nothing written it is under way"
 write 40 4
@@ -224,11 +224,11 @@ is "$(content)" "$base" "... which it can go back in"
 ok "... and forth" eval '"$DMDELTA" undo v && [ "$(content)" = '"$mine ]"
 is "$(nr_loops)" $((loops + 1)) "a loop device is behind it"
 ok "close" "$DMDELTA" close v
-ok "all of it is gone" eventually 10 eval '[ "$(nr_loops)" = '"$loops ]"
+ok "all of it is gone" eventually 60 eval '[ "$(nr_loops)" = '"$loops ]"
 is "$(sum_of "$origin")" "$base" "the origin was not written"
 cmd_fails 8 '--memory: too small' "$DMDELTA" open v "$origin" --memory 1M
 cmd_fails 8 'asked for, .* available' "$DMDELTA" open v "$origin" --memory 900T
-ok "... leaves nothing behind" eventually 10 eval '[ "$(nr_loops)" = '"$loops ]"
+ok "... leaves nothing behind" eventually 60 eval '[ "$(nr_loops)" = '"$loops ]"
 ok "a session in memory" "$DMDELTA" open v "$origin" --memory 24M --undoable
 write 3
 ok "... that may be kept, in vain" "$DMDELTA" close v --keep

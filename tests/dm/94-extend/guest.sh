@@ -50,7 +50,8 @@ open_pair v queue_if_full
 checkpoint v >/dev/null
 write 0 96 2>errors &
 writer=$!
-for ((i = 0; i < 100; i++)); do [ "$(status_word v 7)" = full ] && break; sleep 0.2; done
+full() { [ "$(status_word v 7)" = full ]; }
+ok "it fills up" eventually 120 full
 sleep 1
 ok "a writer waits for space" kill -0 $writer
 truncate -s 240M backing && losetup -c "$delta"
@@ -124,12 +125,13 @@ mkdir -p /usr/local/sbin && cp "$DMDELTA" /usr/local/sbin/dmdelta
 "$DMDELTA" monitor --exec "$PUT/dmdelta-act" v >lines 2>errors &
 monitor=$!
 before=$(total v)
-sleep 1
+ok "the service watches" eventually 60 grep -q ' v present ' lines
 write 0 96
 checkpoint v >/dev/null
 write 0 24
-for ((i = 0; i < 100; i++)); do [ "$(total v)" -gt "$before" ] && break; sleep 0.2; done
-ok "the service enlarges what gets full ($before MiB, $(total v) MiB)" [ "$(total v)" -gt "$before" ]
+grown() { [ "$(total v)" -gt "$before" ]; }
+ok "the service enlarges what gets full" eventually 120 grown
+diag "$before MiB, $(total v) MiB"
 kill $monitor
 ok_wait "... and ends" $monitor errors
 like "$(cat lines)" ' v extended ' "... and has told of it"
