@@ -12,7 +12,7 @@ delta=192M
 truncate -s $delta "$tmp/delta"
 truncate -s 64M "$tmp/log"
 
-# round NUMBER OPERATIONS SECONDS cut|poweroff|end [ro]: the origin read-only
+# round NUMBER OPERATIONS FLUSHES cut|poweroff|end [ro]: the origin read-only
 round() {
 	local death=--expect-death
 
@@ -21,16 +21,16 @@ round() {
 		--disk "$tmp/delta" --disk "$tmp/log"
 }
 
-round 1 cm 4 cut &&
-	round 2 ccrm 5 poweroff ro &&
-	round 3 cccddrm 5 cut ro &&
-	round 4 cccpd 5 cut ro &&
-	round 5 ccrpd 6 poweroff ro &&
+round 1 cm 80 cut &&
+	round 2 ccrm 120 poweroff ro &&
+	round 3 cccddrm 120 cut ro &&
+	round 4 cccpd 120 cut ro &&
+	round 5 ccrpd 140 poweroff ro &&
 	round 6 - 0 end ro
 last=$?
 for ((i = 7; i <= 40 && last == 0; i++)); do
 	[ -n "${DEEP-}" ] || break
-	round $i crpdddddd $((2 + i % 5)) cut ro
+	round $i crpdddddd $((50 + i % 5 * 25)) cut ro
 	last=$?
 done
 echo "1..$n"

@@ -3,11 +3,11 @@
 # One round in the guest, for host.sh: check what the last one left, then work
 # until the power goes. Disks: origin, delta, log.
 #
-# usage: round.sh NUMBER OPERATIONS SECONDS cut|poweroff|end
+# usage: round.sh NUMBER OPERATIONS FLUSHES cut|poweroff|end
 # shellcheck source=tests/dm/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-round=$1 ops=$2 seconds=$3 how=$4 sectors=8192
+round=$1 ops=$2 more=$3 how=$4 sectors=8192
 origin=$(disk 0) delta=$(disk 1) log=$(disk 2) dev=$(dev_of v)
 what="round $round ($ops, $how)"
 
@@ -33,9 +33,13 @@ if [ "$how" = end ]; then
 	ok "all was written" [ "$(cutlog -n 0 check v "$dev" "$log" $sectors | wc -l)" = 1 ]
 	finish
 fi
+flushes() { cutlog log "$log" | cut -d' ' -f1; }
+until=$(($(flushes) + more))
 cutlog -S "$round" -o "$ops" -w 12 run v "$dev" "$log" $sectors 2>failed &
-sleep "$seconds"
-if ! kill -0 $!; then
+worker=$!
+enough() { [ "$(flushes)" -ge $until ] || ! kill -0 $worker; }
+eventually 300 enough 2>/dev/null
+if ! kill -0 $worker; then
 	fail "$what: it works until the power goes"
 	diag "$(cat failed)"
 	finish

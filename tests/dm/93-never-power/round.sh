@@ -81,8 +81,10 @@ ordinary)
 	;;
 esac
 [ "$how" = end ] && finish
-(while :; do write $((RANDOM % 90)) 4; done) &
-sleep 2
+: >written
+(while write $((RANDOM % 90)) 4; do echo >>written; done) &
+some() { [ "$(wc -l <written)" -ge 5 ]; }
+ok "it writes" eventually 120 some
 ok "it works until the power goes" kill -0 $!
 vm-"$how"
 sleep 60
