@@ -538,7 +538,7 @@ result $? "a kernel that is too old; the error is an object of one line"
 # Closed and opened at once: nothing differs but which device it is.
 echo '1 1' >"$FAKE/seq"
 : >"$tmp/lines"
-FAKE_POLL=$tmp/poll "$dmdelta" --json monitor --count 3 --timeout 30 disk >"$tmp/lines" 2>"$tmp/err" </dev/null &
+FAKE_POLL=$tmp/poll "$dmdelta" --json monitor --count 3 --timeout 300 disk >"$tmp/lines" 2>"$tmp/err" </dev/null &
 monitor=$!
 until_line 1
 echo '2 1' >"$FAKE/seq.new" && mv "$FAKE/seq.new" "$FAKE/seq"

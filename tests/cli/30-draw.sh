@@ -56,7 +56,7 @@ browse() { # WIDTH PAGE OPTION...
 	local width=$1 page=$2
 
 	shift 2
-	timeout 60 "$browser" --headless --no-sandbox --disable-gpu \
+	timeout 240 "$browser" --headless --no-sandbox --disable-gpu \
 		--disable-quic --no-first-run --disable-background-networking \
 		--disable-component-update --disable-sync --hide-scrollbars \
 		--user-data-dir="$tmp/profile" --window-size="$width,900" \

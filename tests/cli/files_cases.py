@@ -541,12 +541,12 @@ def slowly(inject, ready, meanwhile, *options):
     trace = TMP + b"/trace"
     slow = subprocess.Popen(
         (b"strace", b"-o", trace, b"-E", b"ASAN_OPTIONS=detect_leaks=0",
-         b"-e", b"inject=" + inject + b"=800000", TMP + b"/files-merge",
+         b"-e", b"inject=" + inject + b"=3000000", TMP + b"/files-merge",
          *options, *(TMP + b"/" + t for t in TREES)),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while slow.poll() is None and not ready(trace):
         time.sleep(0.01)
-    time.sleep(0.3)
+    time.sleep(1)
     meanwhile()
     out, err = slow.communicate()
     return slow.returncode, out, err

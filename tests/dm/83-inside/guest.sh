@@ -22,7 +22,7 @@ fresh() {
 nothing_left() {
 	local i left
 
-	for ((i = 0; i < 50; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		left=$(dmsetup ls | grep -i dmdelta; losetup --list --noheadings)
 		[ -z "$left" ] && { pass "$1: nothing is left"; return; }
 		sleep 0.1
