@@ -35,16 +35,18 @@ is "$(space)" ok "above both it is ok"
 nr=$(events)
 write A 0 16
 is "$(space)" low "below the first it is low"
-ok "... with one event" eventually 20 eval '[ "$(events)" = '$((nr + 1))' ]'
+ok "... with one event" eventually 60 eval '[ "$(events)" = '$((nr + 1))' ]'
 write A 0 8 && write B 16 8
 is "$(space)" critical "below the second it is critical"
-ok "... with one more" eventually 20 events_are $((nr + 2))
+ok "... with one more" eventually 60 events_are $((nr + 2))
 is "$("$DMDELTA" --json status v | grep -o '"space": *"[a-z]*"')" '"space": "critical"' "the tool shows it"
 ok "other marks" "$DMDELTA" retain v low=5 critical=2
-is "$(space) $(events)" "ok $((nr + 3))" "... make it ok, with the event of a policy alone"
+is "$(space)" ok "... make it ok"
+ok "... with the event of a policy alone" eventually 60 events_are $((nr + 3))
 ok "the old ones again" "$DMDELTA" retain v critical=40
 is "$(space)" critical "... make it critical"
-ok "... with one event more" eventually 20 events_are $((nr + 5))
+# Two events so close together may become one.
+ok "... with one event more" eventually 60 eval 'events_are $((nr + 5)) || events_are $((nr + 4))'
 must "$DMDELTA" close v
 open_pair v
 is "$(space)" critical "an open of it finds it so"
@@ -57,12 +59,15 @@ open_pair v queue_if_full queue_seconds=4
 like "$(dmsetup table v)" ' 3 queue_if_full queue_seconds 4$' "the limit is in the table"
 write A 0 8 && e1=$(checkpoint v a)
 write B 0 8
-cmd_fails 1 'No space left on device' within 100 dd if=A of=$dev bs=1M skip=8 seek=8 count=56 oflag=direct
+cmd_fails 1 'No space left on device' within 300 dd if=A of=$dev bs=1M skip=8 seek=8 count=56 oflag=direct
 is "$(space)" full "a write that has waited so long fails, the device is full"
 ok "what was there is there" holds B 0 8
+# With a limit that does not end before the drop
+must dmsetup reload v --table "$(dmsetup table v | sed 's/queue_seconds 4/queue_seconds 300/')"
+must dmsetup resume v
 write A 60 2 &
 writer=$!
-ok "a drop" within 20 dmsetup message v 0 drop "$e1"
+ok "a drop" within 60 dmsetup message v 0 drop "$e1"
 ok_wait "... in time lets a write go on" $writer
 ok "... which is there" holds A 60 2
 "$DMDELTA" close v
@@ -114,7 +119,7 @@ for e in $(sealed); do
 	[ "$e" = "$last" ] || [ "$e" = "$pinned" ] || echo "mark $e unpinned"
 done | dmbatch v >marks
 is "$(grep -c '^!' marks)" 0 "names that do not protect any more"
-ok "... let writes go on" eventually 20 write A 0 4 8
+ok "... let writes go on" eventually 60 write A 0 4 8
 ok "... and they are there" holds A 0 4 8
 like " $(sealed) " " $pinned .*$last " "pinned and newest stay"
 ok "settle" settle v
