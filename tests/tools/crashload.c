@@ -413,7 +413,7 @@ static void await_commit(void)
 {
 	int i;
 
-	for (i = 0; committing && i < 600; i++) {
+	for (i = 0; committing && i < 6000; i++) {
 		usleep(50000);
 		look();
 	}

@@ -233,7 +233,7 @@ for e in e0 e1 e2 e4 d0 d1 d2 d4 light dlight new; do
 	blockdev --flushbufs "$(dev_of $e)"
 done
 fio --name=head --filename="$dev" --direct=1 --rw=randrw --bs=4k --iodepth=8 --ioengine=libaio \
-	--time_based --runtime=60 --eta=never >/dev/null 2>&1 &
+	--time_based --runtime=600 --eta=never >/dev/null 2>&1 &
 fio=$!
 ten "the head is written"
 ten_sealed=$(checkpoint v)

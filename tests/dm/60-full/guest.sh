@@ -32,12 +32,12 @@ is "$(space)" ok "a new delta has space"
 write A 0 && e1=$(checkpoint v a)
 write B 0 && e2=$(checkpoint v b)
 nr=$(events)
-within 60 dmsetup wait v "$nr" &
+within 300 dmsetup wait v "$nr" &
 waiter=$!
 cmd_fails 1 'No space left on device' write C 16
 ok_wait "an event was raised" $waiter
 is "$(space)" full "status says full"
-ok "one event before, one when it was full" eventually 20 eval '[ "$(events)" -ge '$((nr + 2))' ]'
+ok "one event before, one when it was full" eventually 120 eval '[ "$(events)" -ge '$((nr + 2))' ]'
 used=$(status_word v 4)
 ok "the reserve is left: $used used, reserve $(status_word v 6)" \
 	[ $((${used#*/} - ${used%/*})) -ge "$(status_word v 6)" ]
@@ -64,7 +64,7 @@ for e in $(msg v epochs 0 | awk -v k="$e3" 'NF > 1 && $3 == "sealed" && $1 && $1
 	echo "drop $e"
 done | dmbatch v >drops
 is "$(grep -c '^!' drops)" 0 "all epochs but one can be dropped"
-ok "space returns" eventually 20 is_space 'ok|low'
+ok "space returns" eventually 120 is_space 'ok|low'
 ok "and writes go on" write C 60 4
 ok "... and are there" holds C 60 4
 ok "what is retained is intact" holds B 0 8
@@ -80,19 +80,19 @@ write A 0 && e1=$(checkpoint v a)
 write B 0
 write C 16 48 &
 writer=$!
-ok "it fills up" eventually 20 is_space full
+ok "it fills up" eventually 120 is_space full
 sleep 1
 ok "the writer waits" kill -0 $writer
 ok "reads go on" holds B 0 8
-ok "a checkpoint goes on" within 20 dmsetup message v 0 checkpoint b
-ok "a suspend without flush does not hang" within 20 dmsetup suspend --noflush v
-ok "... nor a resume" within 20 dmsetup resume v
+ok "a checkpoint goes on" within 60 dmsetup message v 0 checkpoint b
+ok "a suspend without flush does not hang" within 60 dmsetup suspend --noflush v
+ok "... nor a resume" within 60 dmsetup resume v
 sleep 1
 ok "the writer waits again" kill -0 $writer
 
 truncate -s 80M backing && losetup -c "$delta"
-ok "suspend, to grow" within 20 dmsetup suspend --noflush v
-ok "resume with a larger delta" within 20 dmsetup resume v
+ok "suspend, to grow" within 60 dmsetup suspend --noflush v
+ok "resume with a larger delta" within 60 dmsetup resume v
 is "$(status_word v 4 | cut -d/ -f2)" $((80 * 256)) "the new size is used"
 ok_wait "the writer has gone on to its end" $writer
 ok "all of it is there" holds C 16 48
@@ -100,14 +100,14 @@ ok "nothing else has changed" holds B 0 8
 
 write C 64 &
 writer=$!
-ok "it fills up again" eventually 20 is_space full
+ok "it fills up again" eventually 120 is_space full
 blocks=$(status_word v 10)
-ok "dropping what is not needed" within 20 dmsetup message v 0 drop "$e1"
+ok "dropping what is not needed" within 60 dmsetup message v 0 drop "$e1"
 write_on() { [ "$(status_word v 10)" -gt "$blocks" ]; }
-ok "... lets the writer go on" eventually 20 write_on
-ok "... until it is full again" eventually 20 is_space full
+ok "... lets the writer go on" eventually 120 write_on
+ok "... until it is full again" eventually 120 is_space full
 if kill -0 $writer 2>/dev/null; then
-	ok "a suspend with flush of a full, queueing device does not hang" within 30 dmsetup suspend v
+	ok "a suspend with flush of a full, queueing device does not hang" within 60 dmsetup suspend v
 	dmsetup resume v
 	wait $writer
 	is $? 1 "... since the writer got an error"
@@ -138,12 +138,12 @@ ok "metadata fills the last block" [ "$i" -lt 60 ]
 like "$(tail -n 20 trim.out) $(dmesg | tail -n 30)" 'No space left|no space left|is full' "... with ENOSPC"
 is "$(status_word m 1)" rw "the device is not read-only"
 ok "what was written is there" cmp -n $((2 << 20)) A "$m"
-ok "a suspend does not hang" within 30 dmsetup suspend m
-ok "... nor a resume" within 30 dmsetup resume m
+ok "a suspend does not hang" within 60 dmsetup suspend m
+ok "... nor a resume" within 60 dmsetup resume m
 truncate -s 40M small && losetup -c "$tiny"
-ok "suspend, to grow" within 30 dmsetup suspend m
-ok "resume with a larger delta" within 30 dmsetup resume m
-ok "discards go on" eventually 20 blkdiscard -o $((16 << 20)) -l $((8 << 20)) "$m"
+ok "suspend, to grow" within 60 dmsetup suspend m
+ok "resume with a larger delta" within 60 dmsetup resume m
+ok "discards go on" eventually 120 blkdiscard -o $((16 << 20)) -l $((8 << 20)) "$m"
 ok "so do writes" dd if=B of="$m" bs=1M count=4 oflag=direct status=none
 like "$(checkpoint m)" '^[0-9]+$' "... and checkpoints"
 is "$(status_of m | cut -d' ' -f1,7)" "rw ok" "it is as it should be"

@@ -90,7 +90,7 @@ fi
 # Stopped by the step's own system call, so the step is done and the next is not
 strace -o /tmp/trace -e trace=ioctl -e inject=ioctl:signal=SIGSTOP:when="$5" \
 	"$DMDELTA" $operation >/tmp/said 2>&1 &
-for ((i = 0; i < 150; i++)); do
+for ((i = 0; i < 1200; i++)); do
 	grep -q 'stopped by SIGSTOP' /tmp/trace && break
 	kill -0 $! 2>/dev/null || break
 	sleep 0.1

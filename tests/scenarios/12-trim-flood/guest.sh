@@ -9,6 +9,7 @@
 SIZE_MIB=160 DELTA_MIB=128 FREE_MIB=
 attack=inplace
 flood() { noise $vault 1M 0 $SIZE_MIB oflag=direct; }
+full() { [ "$(status_word v 7)" = full ]; }
 
 scenario() {
 	local policy=$f
@@ -29,10 +30,7 @@ scenario() {
 	else
 		flood >/tmp/case/flood 2>&1 &
 		flooding=$!
-		for ((i = 0; i < 300; i++)); do
-			[ "$(status_word v 7)" = full ] && break
-			sleep 0.2
-		done
+		ok "$what: the flood fills it" eventually 300 full
 		ok "$what: the flood waits" kill -0 $flooding
 	fi
 	is "$(status_word v 7)" full "$what: the status says that it is full"

@@ -10,7 +10,7 @@ modprobe -a loop dm-snapshot ext4
 around=''
 # refused STATUS TEXT COMMAND...: and everything is as it was
 refused() {
-	cmd_fails "$1" "$2" timeout 120 "$DMDELTA" "${@:3}"
+	cmd_fails "$1" "$2" timeout 600 "$DMDELTA" "${@:3}"
 	[ "$(surroundings)" = "$around" ] && return
 	fail "... and nothing is left"
 	diag "$(diff <(echo "$around") <(surroundings))"

@@ -158,7 +158,7 @@ must open_it
 # Stopped by the call itself, so it is done and the next is not.
 strace -o /tmp/trace -e trace="$3" -e inject="$3":signal=SIGSTOP:when="$4" \
 	"$DMDELTA" ${!2} >/tmp/said 2>&1 &
-for ((i = 0; i < 300; i++)); do
+for ((i = 0; i < 1200; i++)); do
 	grep -q 'stopped by SIGSTOP' /tmp/trace && break
 	kill -0 $! 2>/dev/null || break
 	sleep 0.1
