@@ -153,8 +153,20 @@ monitor=$!
 # told REGEX: the monitor says so
 told() { ok "the monitor tells: $1" eventually 60 grep -qE " v $1\$" heard; }
 told 'present .*'
-# At once, before it can come to its end
-is "$(printf '%s\n' "commit $to" "commit stop" | dmbatch v | tail -n 1)" "= $to" "stopped"
+# Writes to the origin take their time, so that it can be stopped in the middle,
+# and the monitor comes before the end.
+must modprobe dm-delay
+where=$(dmsetup table origin | cut -d' ' -f4,5)
+origin_is() {
+	must dmsetup load origin --table "0 $(sectors_of "$origin") $*"
+	must dmsetup suspend origin
+	must dmsetup resume origin
+}
+origin_is delay $where 0 $where 200
+msg v commit "$to" >/dev/null
+begun() { [[ $(status_word v 18) =~ ^$to,[1-9] ]]; }
+ok "it is under way" eventually 60 begun
+is "$(msg v commit stop)" "$to" "stopped"
 told "commit-(begun|state) epoch=$to state=stopped.*"
 like "$(status_word v 18)" "^$to,[0-9]+/[0-9]+,stopped" "... as the status says"
 message_fails 'Device or resource busy' v commit "$top"
@@ -164,20 +176,12 @@ message_fails 'Device or resource busy' v drop "$to"
 write 500 20
 must "$DMDELTA" close v >/dev/null
 expect_sound "$delta" "sound in the middle of a commit"
-# Writes to the origin take so long that the monitor comes before the end.
-must modprobe dm-delay
-where=$(dmsetup table origin | cut -d' ' -f4,5)
-must dmsetup load origin --table "0 $(sectors_of "$origin") delay $where 0 $where 200"
-must dmsetup suspend origin
-must dmsetup resume origin
 open_pair v
 told 'opened .*'
 ok "it goes on when it is opened" eventually 120 idle
 told "committed epoch=$to"
 kill $monitor
-must dmsetup load origin --table "0 $(sectors_of "$origin") linear $where"
-must dmsetup suspend origin
-must dmsetup resume origin
+origin_is linear $where
 is "$(sum_of "$origin")" "$want" "... to its end"
 is "$(sum "$to")" "$want" "the epoch shows the same"
 
