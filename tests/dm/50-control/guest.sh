@@ -32,13 +32,13 @@ cycle() { # DESCRIPTION, lines for dmbatch on stdin, again and again while fio r
 	cat >commands
 	start_load
 	: >answers
-	while alive && [ $n -lt 10 ]; do
+	while alive && [ $n -lt 40 ]; do
 		dmbatch v <commands >>answers
 		n=$((n + 1))
 	done
 	end_load "$1"
 	is "$(grep -c '^!' answers)" 0 "$1: no command failed"
-	is "$n" 10 "$1: many times"
+	is "$n" 40 "$1: many times"
 }
 
 cycle "suspend and resume" <<EOT
