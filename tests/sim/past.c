@@ -221,6 +221,9 @@ static u64 or_replay(struct model *m, struct or_epoch *to)
 		for (i = 0; i < m->spb; i++)
 			hole->val[i] = or_sector(&m->o, NULL, b * m->spb + i);
 		or_set(&m->o, to->id, b, v ? v : hole);
+		/* Wherever it comes from, here the replay has written it. */
+		to->ver[b]->kept = false;
+		to->keeps[b] = false;
 		n++;
 	}
 	free(hole);
