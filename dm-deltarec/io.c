@@ -126,20 +126,15 @@ static enum deltarec_todo resolve_read(struct lookup *l,
 }
 
 /* How many of @max blocks can go into new slots together? */
-static u64 first_run(struct lookup *l, u64 max)
+static u64 first_run(const struct lookup *l, u64 max)
 {
-	struct dr_state state;
-	struct dr_want want;
 	u64 n = l->state.len;
 
+	if (n >= max)
+		return max;
 	/* What is not in memory is left to the rest of the bio. */
-	while (n < max) {
-		if (look(l, l->range.block + n, max - n, &state, &want) ||
-		    settled(l, &state))
-			break;
-		n += state.len;
-	}
-	return min(n, max);
+	return n + dr_map_unsettled(&l->dt->s->st.env, l->snap,
+				    l->range.block + n, max - n);
 }
 
 /* The part of a first write that happens under the store's lock */

@@ -219,3 +219,130 @@ int dr_map_lookup(const struct dr_env *env, const struct dr_snap *snap,
 	st->len = min(n, st->len);
 	return 0;
 }
+
+/* --- where the head has no data of its own ---------------------------------- */
+
+static const struct dr_disk_map *entries(const struct dr_disk_node *leaf)
+{
+	return (const struct dr_disk_map *)leaf->data;
+}
+
+static bool until(const struct dr_disk_map *e, u64 block, u32 epoch)
+{
+	u64 b = dr_disk_map_block(e);
+
+	return b == block ? le32_to_cpu(e->epoch) <= epoch : b < block;
+}
+
+/*
+ * First entry of a leaf from @i on that comes after (block, epoch). It is looked
+ * for near @i first, as most stacks are low (Bentley and Yao 1976, unbounded
+ * search).
+ */
+static int first_after(const struct dr_disk_node *leaf, int i, u64 block,
+		       u32 epoch)
+{
+	const struct dr_disk_map *e = entries(leaf);
+	int nr = le16_to_cpu(leaf->nr), end = i, step = 1;
+
+	while (end < nr && until(e + end, block, epoch)) {
+		i = end + 1;
+		end += step;
+		step *= 2;
+	}
+	end = min(end, nr);
+	while (i < end) {
+		int mid = (i + end) / 2;
+
+		if (until(e + mid, block, epoch))
+			i = mid + 1;
+		else
+			end = mid;
+	}
+	return i;
+}
+
+struct pass {
+	u32 head;
+	u64 end;		/* the head has data there, or nobody asked */
+	u64 run;		/* the last run that was looked at */
+};
+
+/* Go through the runs of a leaf. False: the end was met */
+static bool pass_leaf(struct pass *p, const struct dr_disk_node *leaf, int i)
+{
+	struct dr_map m;
+
+	while (i < le16_to_cpu(leaf->nr)) {
+		dr_map_decode(&m, entries(leaf) + i);
+		if (m.block >= p->end)
+			return false;
+		p->run = m.block;
+		i = first_after(leaf, i, p->run, p->head);
+		if (i)
+			dr_map_decode(&m, entries(leaf) + i - 1);
+		if (m.block == p->run && m.epoch == p->head &&
+		    dr_slot_is_data(m.slot)) {
+			p->end = p->run;
+			return false;
+		}
+		i = first_after(leaf, i, p->run, ~0u);
+	}
+	return true;
+}
+
+/* The same, as far as the tree tells; no run that began before holds @block. */
+static u64 tree_unsettled(const struct dr_env *env, const struct dr_root *root,
+			  u32 head, u64 block, u64 max)
+{
+	struct pass p = { .head = head, .end = block + max };
+	struct dr_key key = dr_map_key(block, 0);
+	struct dr_spot spot;
+	struct dr_want want;
+	u64 seeks;
+	int i;
+
+	/* A run takes two at most; more have a damaged tree. */
+	for (seeks = 2 * max + 2; seeks; seeks--) {
+		if (dr_tree_seek(env, &dr_tree_map, root, key, &spot, &want))
+			break;
+		i = spot.pos;
+		/* The entry before (block, 0) is not asked about. */
+		if (i < 0 || !key.lo)
+			i++;
+		if (!spot.leaf || !pass_leaf(&p, spot.leaf, i) ||
+		    !spot.has_next || spot.next.hi >= p.end)
+			return p.end - block;
+		key = spot.next;
+		/* A stack that goes on there: to the head's place, or its end */
+		if (key.hi == p.run)
+			key.lo = key.lo <= head ? head : ~0u;
+	}
+	return key.hi - block;
+}
+
+u64 dr_map_unsettled(const struct dr_env *env, const struct dr_snap *snap,
+		     u64 block, u64 max)
+{
+	struct dr_want want;
+	struct peek_arg arg = { env, &snap->map, &want };
+	struct dr_state st;
+	u32 head = snap->head;
+	u64 n;
+
+	for (n = 0; n < max; n++) {
+		n = skip_absent(snap, block, n, max);
+		if (n < max &&
+		    find_recent(snap, snap->lineage, head, block + n, &st) &&
+		    st.epoch == head && dr_slot_is_data(st.slot))
+			break;
+	}
+	max = min(n, max);
+	if (!max || tree_state(probe_peek, &arg, snap->lineage, head, block, max,
+			       1, &st) ||
+	    (st.epoch == head && dr_slot_is_data(st.slot)))
+		return 0;
+	n = st.len;
+	return n < max ? n + tree_unsettled(env, &snap->map, head, block + n,
+					    max - n) : max;
+}

@@ -51,7 +51,25 @@ int dr_map_lookup(const struct dr_env *env, const struct dr_snap *snap,
 		  u32 slot_blocks, struct dr_state *st, struct dr_want *want);
 
 /**
- * dr_map_state() - the same, from the tree alone, sleeping
+ * dr_map_unsettled() - how far does the head have no data of its own?
+ * @env: environment
+ * @snap: snapshot; looked at from its head
+ * @block: first block
+ * @max: blocks of interest
+ *
+ * The question of a write that replaces whole blocks: it need not know what it
+ * replaces, only that it may not go there in place. Runs of a leaf are looked
+ * through in passing, where dr_map_lookup() searches for each.
+ *
+ * Context: inside env->enter/leave since before @snap was read.
+ * Return: from @block on surely so many blocks, at most @max; fewer than there
+ * are when a node is not in memory, or where the head has given up its data.
+ */
+u64 dr_map_unsettled(const struct dr_env *env, const struct dr_snap *snap,
+		     u64 block, u64 max);
+
+/**
+ * dr_map_state() - as dr_map_lookup(), from the tree alone, sleeping
  * @c: cursor over the map tree
  * Context: may sleep. Return: 0 or a negative errno.
  */

@@ -122,6 +122,34 @@ static bool settled(const struct model *m, const struct dr_state *s)
 	return s->epoch == m->st->head && dr_slot_is_data(s->slot);
 }
 
+/*
+ * How far may a write of whole blocks go, of which the first *@n are not settled?
+ * Each block of what is promised is looked up.
+ */
+static int first_run(struct model *m, u64 block, u64 max, u64 *n)
+{
+	struct dr_snap snap;
+	struct dr_state s;
+	u64 end;
+	int r;
+
+	if (*n == max)
+		return 0;
+	dr_store_snap(m->st, &snap);
+	m->env.enter(m->env.ctx);
+	end = *n + dr_map_unsettled(&m->env, &snap, block + *n, max - *n);
+	m->env.leave(m->env.ctx);
+	for (; *n < end; *n += s.len) {
+		r = lookup_head(m, block + *n, end - *n, &s);
+		if (r)
+			return r;
+		if (settled(m, &s))
+			fail(m, "%llu is settled, and was to be written first",
+			     ull(block + *n));
+	}
+	return 0;
+}
+
 int op_write(struct model *m)
 {
 	struct dr_state s;
@@ -136,7 +164,9 @@ int op_write(struct model *m)
 		if (r)
 			return r;
 		if (!settled(m, &s)) {
-			r = first_write(m, block, s.len);
+			r = first_run(m, block, n, &s.len);
+			if (!r)
+				r = first_write(m, block, s.len);
 			if (r)
 				return r < 0 ? r : 0;
 		}

@@ -308,6 +308,107 @@ static void a_lookup_that_needs_a_node_says_which(void **state)
 	end();
 }
 
+/* --- where the head has no data of its own ------------------------------------ */
+
+static u64 unsettled(u32 head, u64 block, u64 max)
+{
+	struct dr_lineage *l = dr_lineage_make(&t, &x.m.env, head);
+	struct dr_snap snap = { .active = &active, .frozen = &frozen,
+				.map = root, .lineage = l, .head = head };
+	u64 n;
+
+	x.m.env.enter(&x.m);
+	n = dr_map_unsettled(&x.m.env, &snap, block, max);
+	x.m.env.leave(&x.m);
+	free(l);
+	return n;
+}
+
+static bool settled(u32 head, u64 block)
+{
+	struct dr_state st = look(head, block, 1);
+
+	return st.epoch == head && dr_slot_is_data(st.slot);
+}
+
+static void a_first_write_ends_before_what_is_settled(void **state)
+{
+	begin(5, 1);
+	put(100, 10, 1, 1000);
+	put(100, 10, 2, 2000);
+	put(110, 1, 4, DR_SLOT_ZERO);
+	put(120, 10, 1, 3000);
+	put(120, 10, 4, 4000);
+	put(120, 10, 5, 5000);
+	build();
+	look(5, 0, 1);
+	assert_int_equal(unsettled(4, 0, 1000), 120);
+	assert_int_equal(unsettled(4, 105, 10), 10);
+	assert_int_equal(unsettled(4, 125, 10), 0);
+	assert_int_equal(unsettled(4, 130, 10), 10);
+	assert_int_equal(unsettled(3, 0, 1000), 1000);
+	dr_mem_add(&frozen, 107, 4, 6000, 0);
+	dr_mem_add(&active, 105, 3, 6001, 0);
+	assert_int_equal(unsettled(4, 0, 1000), 107);
+	assert_int_equal(unsettled(3, 0, 1000), 105);
+	/* What the head has given up again is not promised. */
+	assert_true(dr_mem_add_zero(&active, 100, 100, 4));
+	assert_int_equal(unsettled(4, 0, 1000), 120);
+	assert_int_equal(unsettled(4, 120, 1000), 0);
+	end();
+}
+
+static void a_first_write_finds_the_head_in_stacks_of_any_height(void **state)
+{
+	const u32 n = 700;
+	u64 seed = 5, block, at, wanted;
+	u32 e, head, runs = 0;
+
+	begin(n, 1);
+	for (block = 0; block < 300; block += 1 + mem_random(&seed) % 4) {
+		u32 len = 1 + mem_random(&seed) % 3, each;
+
+		each = runs++ % 9 ? 97 + mem_random(&seed) % 400 : 1;
+		for (e = 1 + mem_random(&seed) % each; e <= n; e += each)
+			put(block, len, e, mem_random(&seed) % 8 ?
+			    10000 + block * 1000 + e : DR_SLOT_ZERO);
+		block += len - 1;
+	}
+	build();
+	assert_true(root.level >= 1);
+	for (block = 0; block < 300; block++)
+		look(n, block, 1);
+	for (head = 1; head <= n; head += head < 100 ? 1 : 37) {
+		wanted = 320;
+		for (at = 320; at--; ) {
+			if (settled(head, at))
+				wanted = at;
+			assert_int_equal(unsettled(head, at, 320 - at),
+					 wanted - at);
+		}
+	}
+	end();
+}
+
+static void a_first_write_ends_where_a_node_is_not_at_hand(void **state)
+{
+	u32 i;
+
+	begin(2, 1);
+	for (i = 0; i < 1000; i++)
+		put(2 * i, 1, 1, 5000 + i);
+	build();
+	mem_forget(&x.m);
+	assert_int_equal(unsettled(2, 10, 1000), 0);
+	look(2, 10, 1);
+	i = unsettled(2, 10, 1900);
+	assert_in_range(i, 1, 1000);
+	/* To where the next leaf begins, not further */
+	look(2, 10 + i, 1);
+	assert_true(unsettled(2, 10, 1900) > i);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +423,9 @@ int main(void)
 		TEST(neighbours_in_a_memtable_are_one_extent),
 		TEST(a_range_in_memory_cuts_a_run_of_the_tree),
 		TEST(a_lookup_that_needs_a_node_says_which),
+		TEST(a_first_write_ends_before_what_is_settled),
+		TEST(a_first_write_finds_the_head_in_stacks_of_any_height),
+		TEST(a_first_write_ends_where_a_node_is_not_at_hand),
 	};
 
 	return mem_tests("map", tests);
