@@ -192,7 +192,12 @@ int dr_map_lookup(const struct dr_env *env, const struct dr_snap *snap,
 	int r;
 
 	if (find_recent(snap, l, epoch, block, st)) {
-		for (n = 1; n < max; n++) {
+		n = 1;
+		if (st->in_active) {
+			n = dr_mem_run(snap->active, st->at, max, slot_blocks);
+			st->at += n - 1;
+		}
+		for (; n < max; n++) {
 			if (!find_recent(snap, l, epoch, block + n, &next) ||
 			    next.epoch != st->epoch ||
 			    next.flags != st->flags ||

@@ -69,10 +69,15 @@ static u32 filter_bit(u64 block)
 	return hash_block(block >> DR_MEM_FILTER_SHIFT) % DR_MEM_FILTER_BITS;
 }
 
+static u32 *bucket_of(const struct dr_memtable *m, u64 block)
+{
+	return m->bucket + (hash_block(block) & m->mask);
+}
+
 void dr_mem_add(struct dr_memtable *m, u64 block, u32 epoch, u64 slot,
 		u8 flags)
 {
-	u32 *bucket = m->bucket + (hash_block(block) & m->mask);
+	u32 *bucket = bucket_of(m, block);
 	struct dr_mem_entry *e = m->e + m->used;
 	u32 bit = filter_bit(block);
 
@@ -123,7 +128,7 @@ static bool visible(const struct dr_lineage *l, u32 epoch, u32 e)
 bool dr_mem_find(const struct dr_memtable *m, const struct dr_lineage *l,
 		 u32 epoch, u64 block, struct dr_mem_hit *hit)
 {
-	const u32 *bucket = m->bucket + (hash_block(block) & m->mask);
+	const u32 *bucket = bucket_of(m, block);
 	/* Pair with the releases of dr_mem_add() and dr_mem_add_zero(). */
 	u32 i = smp_load_acquire(bucket);
 	/* As above. */
@@ -155,6 +160,30 @@ bool dr_mem_find(const struct dr_memtable *m, const struct dr_lineage *l,
 		return true;
 	}
 	return found;
+}
+
+u64 dr_mem_run(const struct dr_memtable *m, u32 at, u64 max, u32 slot_blocks)
+{
+	const struct dr_mem_entry *first = m->e + at, *e = first;
+	u32 step = dr_slot_is_data(dr_mem_slot(first)) ? slot_blocks : 0;
+	/* Pairs with dr_mem_add_zero(). */
+	u32 nr_ranges = smp_load_acquire(&m->nr_ranges);
+	const u32 *bucket;
+	u64 n;
+
+	if (nr_ranges && m->range[nr_ranges - 1] >= at)
+		return 1;
+	for (n = 1; n < max; n++) {
+		bucket = bucket_of(m, first->block + n);
+		/* The newest of its bucket? Pairs with dr_mem_add(). */
+		if (smp_load_acquire(bucket) != at + n + 1)
+			break;
+		e++;
+		if (e->block != first->block + n || e->epoch != first->epoch ||
+		    e->v != first->v + n * step)
+			break;
+	}
+	return n;
 }
 
 u64 dr_mem_absent(const struct dr_memtable *m, u64 block, u64 max)

@@ -92,6 +92,13 @@ static inline u32 dr_mem_zero_cost(u64 len)
 bool dr_mem_find(const struct dr_memtable *m, const struct dr_lineage *l,
 		 u32 epoch, u64 block, struct dr_mem_hit *hit);
 
+/*
+ * What was published together lies together: for how many blocks, at most @max,
+ * are the entries from @at on the newest ones and continue each other? Context and
+ * visibility as found by dr_mem_find() for the first of them.
+ */
+u64 dr_mem_run(const struct dr_memtable *m, u32 at, u64 max, u32 slot_blocks);
+
 /* How many blocks from @block on, at most @max, surely have no entry? */
 u64 dr_mem_absent(const struct dr_memtable *m, u64 block, u64 max);
 

@@ -171,6 +171,47 @@ static void a_full_table_finds_everything(void **state)
 	end();
 }
 
+static u64 run(u64 block, u64 max, u32 slot_blocks)
+{
+	struct dr_mem_hit hit;
+
+	assert_true(dr_mem_find(&t, &straight.l, 9, block, &hit));
+	return dr_mem_run(&t, hit.at, max, slot_blocks);
+}
+
+static void what_was_published_together_is_one_run(void **state)
+{
+	u32 i;
+
+	begin(300);
+	for (i = 0; i < 100; i++)
+		dr_mem_add(&t, 50 + i, 1, 1600 + 16 * i, 0);
+	assert_int_equal(run(50, 1000, 16), 100);
+	assert_int_equal(run(60, 1000, 16), 90);
+	assert_int_equal(run(60, 7, 16), 7);
+	/* Another slot, another epoch, flags; and a newer one in the middle */
+	dr_mem_add(&t, 150, 1, 9000, 0);
+	dr_mem_add(&t, 151, 2, 9016, 0);
+	dr_mem_add(&t, 152, 2, 9032, DR_MAP_MERGED);
+	assert_int_equal(run(149, 1000, 16), 1);
+	assert_int_equal(run(150, 1000, 16), 1);
+	assert_int_equal(run(151, 1000, 16), 1);
+	assert_int_equal(run(152, 1000, 16), 1);
+	dr_mem_add(&t, 80, 2, 8000, 0);
+	assert_int_equal(run(60, 1000, 16), 20);
+	assert_int_equal(run(81, 1000, 16), 69);
+	/* What has no slot does not advance. */
+	assert_true(dr_mem_add_zero(&t, 400, 10, 2));
+	assert_int_equal(run(400, 1000, 16), 10);
+	/* A range that is newer may hide any of them, one that is older none. */
+	assert_true(dr_mem_add_zero(&t, 70, 100, 3));
+	assert_int_equal(run(60, 1000, 16), 1);
+	for (i = 0; i < 10; i++)
+		dr_mem_add(&t, 60 + i, 3, 5000 + 16 * i, 0);
+	assert_int_equal(run(60, 1000, 16), 10);
+	end();
+}
+
 static void absence_is_never_claimed_wrongly(void **state)
 {
 	u64 seed = 5, b, n;
@@ -282,6 +323,7 @@ int main(void)
 		TEST(the_whole_device_in_one_range),
 		TEST(promises_count_as_used),
 		TEST(a_full_table_finds_everything),
+		TEST(what_was_published_together_is_one_run),
 		TEST(absence_is_never_claimed_wrongly),
 		TEST(sorting_is_by_block_epoch_and_age),
 		TEST(sorting_small_tables),
