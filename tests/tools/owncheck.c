@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * owncheck.c - hold a map of owners against the device and the mounted file
- * system that it was made of.
+ * system that it was made of. The device is read directly: its page cache may
+ * keep what was metadata before the block became a file's.
  *
  * usage: owncheck write FILE START COUNT [STEP]
  *            COUNT blocks of 4 KiB from block START on, every STEPth; each
@@ -397,10 +398,10 @@ int main(int argc, char **argv)
 			"       owncheck check MAP DEVICE DIR\n");
 		return 2;
 	}
-	one = malloc(CHUNK + SECTOR);
-	two = malloc(CHUNK + SECTOR);
+	one = aligned_alloc(BLOCK, CHUNK + BLOCK);
+	two = aligned_alloc(BLOCK, CHUNK + BLOCK);
 	top = argv[4];
-	device = open(argv[3], O_RDONLY);
+	device = open(argv[3], O_RDONLY | O_DIRECT);
 	if (device < 0 || !one || !two)
 		die(argv[3]);
 	load(argv[2]);
