@@ -13,11 +13,57 @@
 
 /* One search: the entry at or before a key, and what comes after it */
 struct probe {
+	struct dr_spot spot;
 	struct dr_map m;
 	bool found;
 	u64 next_block;		/* first block of the following entry */
 	u16 next_len;		/* 0: not known */
 };
+
+static const struct dr_disk_map *entries(const struct dr_disk_node *leaf)
+{
+	return (const struct dr_disk_map *)leaf->data;
+}
+
+static bool until(const struct dr_disk_map *e, u64 block, u32 epoch)
+{
+	u64 b = dr_disk_map_block(e);
+
+	return b == block ? le32_to_cpu(e->epoch) <= epoch : b < block;
+}
+
+#define LOW_STACK	4
+
+/*
+ * First entry of a leaf from @i on that comes after (block, epoch). It is looked
+ * for near @i first, as most stacks are low (Bentley and Yao 1976, unbounded
+ * search).
+ */
+static int first_after(const struct dr_disk_node *leaf, int i, u64 block,
+		       u32 epoch)
+{
+	const struct dr_disk_map *e = entries(leaf);
+	int nr = le16_to_cpu(leaf->nr), end = min(nr, i + LOW_STACK), step = 1;
+
+	for (; i < end; i++)
+		if (!until(e + i, block, epoch))
+			return i;
+	while (end < nr && until(e + end, block, epoch)) {
+		i = end + 1;
+		end += step;
+		step *= 2;
+	}
+	end = min(end, nr);
+	while (i < end) {
+		int mid = (i + end) / 2;
+
+		if (until(e + mid, block, epoch))
+			i = mid + 1;
+		else
+			end = mid;
+	}
+	return i;
+}
 
 typedef int (*probe_fn)(void *arg, struct dr_key key, struct probe *p);
 
@@ -38,46 +84,48 @@ static void set_found(struct dr_state *st, const struct dr_map *m, u64 block,
 	st->flags = m->flags;
 }
 
-/* State according to the tree; @probe is the only thing that reads it */
+/*
+ * State according to the tree; @probe is the only thing that reads it, and @p
+ * where that ended.
+ */
 static int tree_state(probe_fn probe, void *arg, const struct dr_lineage *l,
 		      u32 epoch, u64 block, u64 max, u32 slot_blocks,
-		      struct dr_state *st)
+		      struct probe *p, struct dr_state *st)
 {
-	struct probe p;
 	u64 run, run_len;
 	u32 bound;
 	int r;
 
-	r = probe(arg, dr_map_key(block, epoch), &p);
+	r = probe(arg, dr_map_key(block, epoch), p);
 	if (r)
 		return r;
-	if (!p.found || p.m.block + p.m.len <= block) {
+	if (!p->found || p->m.block + p->m.len <= block) {
 		/* No run, or one at this very block with newer versions only */
-		if (p.next_block <= block)
-			set_hole(st, min_t(u64, max, p.next_len));
+		if (p->next_block <= block)
+			set_hole(st, min_t(u64, max, p->next_len));
 		else
-			set_hole(st, min(max, p.next_block - block));
+			set_hole(st, min(max, p->next_block - block));
 		return 0;
 	}
-	run = p.m.block;
-	run_len = min(max, run + p.m.len - block);
+	run = p->m.block;
+	run_len = min(max, run + p->m.len - block);
 	bound = epoch;
 	for (;;) {
 		/* Above the bound: the stack's top, seen from inside the run */
-		if (p.m.epoch <= bound) {
-			if (p.m.epoch == epoch ||
-			    dr_lineage_has(l, p.m.epoch)) {
-				set_found(st, &p.m, block, max, slot_blocks);
+		if (p->m.epoch <= bound) {
+			if (p->m.epoch == epoch ||
+			    dr_lineage_has(l, p->m.epoch)) {
+				set_found(st, &p->m, block, max, slot_blocks);
 				return 0;
 			}
-			bound = dr_lineage_below(l, p.m.epoch);
+			bound = dr_lineage_below(l, p->m.epoch);
 			if (!bound)
 				break;
 		}
-		r = probe(arg, dr_map_key(run, bound), &p);
+		r = probe(arg, dr_map_key(run, bound), p);
 		if (r)
 			return r;
-		if (!p.found || p.m.block != run)
+		if (!p->found || p->m.block != run)
 			break;
 	}
 	set_hole(st, run_len);
@@ -90,29 +138,29 @@ struct peek_arg {
 	struct dr_want *want;
 };
 
-static void probe_fill(struct probe *p, const struct dr_disk_node *leaf,
-		       int pos, bool has_next, u64 next)
+static void probe_fill(struct probe *p)
 {
+	const struct dr_spot *spot = &p->spot;
 	const struct dr_disk_map *e;
 	struct dr_map m;
 
 	p->found = false;
 	p->next_block = ~0ULL;
 	p->next_len = 0;
-	if (!leaf)
+	if (!spot->leaf)
 		return;
-	e = (const struct dr_disk_map *)leaf->data;
-	if (pos >= 0) {
+	e = entries(spot->leaf);
+	if (spot->pos >= 0) {
 		p->found = true;
-		dr_map_decode(&p->m, e + pos);
+		dr_map_decode(&p->m, e + spot->pos);
 	}
-	if (pos + 1 < le16_to_cpu(leaf->nr)) {
-		dr_map_decode(&m, e + pos + 1);
+	if (spot->pos + 1 < le16_to_cpu(spot->leaf->nr)) {
+		dr_map_decode(&m, e + spot->pos + 1);
 		p->next_block = m.block;
 		p->next_len = m.len;
-	} else if (has_next) {
+	} else if (spot->has_next) {
 		/* Its length is in a leaf not at hand: 1 is always true. */
-		p->next_block = next;
+		p->next_block = spot->next.hi;
 		p->next_len = 1;
 	}
 }
@@ -120,12 +168,11 @@ static void probe_fill(struct probe *p, const struct dr_disk_node *leaf,
 static int probe_peek(void *arg, struct dr_key key, struct probe *p)
 {
 	struct peek_arg *a = arg;
-	struct dr_spot spot;
 	int r;
 
-	r = dr_tree_seek(a->env, &dr_tree_map, a->root, key, &spot, a->want);
+	r = dr_tree_seek(a->env, &dr_tree_map, a->root, key, &p->spot, a->want);
 	if (!r)
-		probe_fill(p, spot.leaf, spot.pos, spot.has_next, spot.next.hi);
+		probe_fill(p);
 	return r;
 }
 
@@ -138,16 +185,116 @@ static int probe_cursor(void *arg, struct dr_key key, struct probe *p)
 	r = dr_cursor_le(c, key, &entry);
 	if (r < 0)
 		return r;
-	probe_fill(p, c->valid ? c->leaf : NULL, c->pos, c->has_next,
-		   c->next.hi);
+	p->spot = (struct dr_spot){
+		.leaf = c->valid ? c->leaf : NULL, .pos = c->pos,
+		.has_next = c->has_next, .next = c->next,
+	};
+	probe_fill(p);
 	return 0;
 }
 
 int dr_map_state(struct dr_cursor *c, const struct dr_lineage *l, u32 epoch,
 		 u64 block, u64 max, u32 slot_blocks, struct dr_state *st)
 {
+	struct probe p;
+
 	return tree_state(probe_cursor, c, l, epoch, block, max, slot_blocks,
-			  st);
+			  &p, st);
+}
+
+/* --- runs that continue a state ---------------------------------------------- */
+
+struct follow {
+	const struct dr_lineage *l;
+	struct dr_state *st;	/* of @block, and of st->len blocks so far */
+	u64 block;
+	u64 max;
+	u32 epoch;
+	u32 slot_blocks;
+};
+
+/* Is the newest version of a run that @epoch may see what @st goes on with? */
+static bool continues(const struct follow *f, const struct dr_map *m)
+{
+	const struct dr_state *st = f->st;
+
+	return m->epoch == st->epoch && m->flags == st->flags &&
+	       m->slot == dr_slot_plus(st->slot, st->len, f->slot_blocks);
+}
+
+/*
+ * Go on through the runs of a leaf, from its entry @i. Where the newest version is
+ * of another branch it ends: the next lookup finds out. False: the end was met.
+ */
+static bool follow_leaf(struct follow *f, const struct dr_spot *spot, int i)
+{
+	const struct dr_disk_node *leaf = spot->leaf;
+	int end, nr = le16_to_cpu(leaf->nr);
+	struct dr_state *st = f->st;
+	struct dr_map m;
+	u64 run;
+
+	for (; i < nr && st->len < f->max;
+	     i = first_after(leaf, end, run, ~0u)) {
+		end = i;
+		dr_map_decode(&m, entries(leaf) + i);
+		run = m.block;
+		if (run < f->block + st->len)
+			continue;
+		/* A hole is of epoch 0, and what no run covers goes on with it. */
+		if (run > f->block + st->len) {
+			if (st->epoch)
+				return false;
+			st->len = min(f->max, run - f->block);
+		}
+		end = first_after(leaf, i, run, f->epoch);
+		/* Is the newest one in the next leaf? */
+		if (end == nr && spot->has_next && spot->next.hi == run &&
+		    spot->next.lo <= f->epoch)
+			return true;
+		if (end > i)
+			dr_map_decode(&m, entries(leaf) + end - 1);
+		if (end > i ? !continues(f, &m) : st->epoch)
+			return false;
+		st->len = min(f->max, st->len + m.len);
+	}
+	return st->len < f->max;
+}
+
+/*
+ * Extend a state that was found at @spot. History cuts runs short, often to single
+ * blocks, but what was written together lies together: in the tree, too.
+ */
+static void follow(const struct dr_env *env, const struct dr_root *root,
+		   struct dr_spot *spot, struct follow *f)
+{
+	struct dr_want want;
+	struct dr_key key;
+	u64 next, seeks;
+	int i = spot->pos + 1;
+
+	/* A run takes two at most; more have a damaged tree. */
+	for (seeks = 2 * f->max + 2; seeks; seeks--) {
+		if (!spot->leaf || !follow_leaf(f, spot, i))
+			return;
+		if (!spot->has_next) {
+			if (!f->st->epoch)
+				f->st->len = f->max;
+			return;
+		}
+		/* Of a stack that goes on there, to what is asked about */
+		next = f->block + f->st->len;
+		key = spot->next;
+		if (key.hi < next)
+			key = dr_map_key(next, 0);
+		else if (key.hi == next && key.lo <= f->epoch)
+			key.lo = f->epoch;
+		if (dr_tree_seek(env, &dr_tree_map, root, key, spot, &want))
+			return;
+		i = spot->pos;
+		if (i < 0 || !key.lo)
+			i++;
+	}
 }
 
 static bool find_recent(const struct dr_snap *snap, const struct dr_lineage *l,
@@ -188,6 +335,7 @@ int dr_map_lookup(const struct dr_env *env, const struct dr_snap *snap,
 {
 	struct peek_arg arg = { env, &snap->map, want };
 	struct dr_state next;
+	struct probe p;
 	u64 n;
 	int r;
 
@@ -212,9 +360,14 @@ int dr_map_lookup(const struct dr_env *env, const struct dr_snap *snap,
 		st->len = n;
 		return 0;
 	}
-	r = tree_state(probe_peek, &arg, l, epoch, block, max, slot_blocks, st);
+	r = tree_state(probe_peek, &arg, l, epoch, block, max, slot_blocks, &p,
+		       st);
 	if (r)
 		return r;
+	if (st->len < max)
+		follow(env, &snap->map, &p.spot,
+		       &(struct follow){ l, st, block, max, epoch,
+					 slot_blocks });
 	for (n = 1; n < st->len; n++) {
 		n = skip_absent(snap, block, n, st->len);
 		if (n < st->len &&
@@ -226,46 +379,6 @@ int dr_map_lookup(const struct dr_env *env, const struct dr_snap *snap,
 }
 
 /* --- where the head has no data of its own ---------------------------------- */
-
-static const struct dr_disk_map *entries(const struct dr_disk_node *leaf)
-{
-	return (const struct dr_disk_map *)leaf->data;
-}
-
-static bool until(const struct dr_disk_map *e, u64 block, u32 epoch)
-{
-	u64 b = dr_disk_map_block(e);
-
-	return b == block ? le32_to_cpu(e->epoch) <= epoch : b < block;
-}
-
-/*
- * First entry of a leaf from @i on that comes after (block, epoch). It is looked
- * for near @i first, as most stacks are low (Bentley and Yao 1976, unbounded
- * search).
- */
-static int first_after(const struct dr_disk_node *leaf, int i, u64 block,
-		       u32 epoch)
-{
-	const struct dr_disk_map *e = entries(leaf);
-	int nr = le16_to_cpu(leaf->nr), end = i, step = 1;
-
-	while (end < nr && until(e + end, block, epoch)) {
-		i = end + 1;
-		end += step;
-		step *= 2;
-	}
-	end = min(end, nr);
-	while (i < end) {
-		int mid = (i + end) / 2;
-
-		if (until(e + mid, block, epoch))
-			i = mid + 1;
-		else
-			end = mid;
-	}
-	return i;
-}
 
 struct pass {
 	u32 head;
@@ -332,6 +445,7 @@ u64 dr_map_unsettled(const struct dr_env *env, const struct dr_snap *snap,
 	struct dr_want want;
 	struct peek_arg arg = { env, &snap->map, &want };
 	struct dr_state st;
+	struct probe p;
 	u32 head = snap->head;
 	u64 n;
 
@@ -344,7 +458,7 @@ u64 dr_map_unsettled(const struct dr_env *env, const struct dr_snap *snap,
 	}
 	max = min(n, max);
 	if (!max || tree_state(probe_peek, &arg, snap->lineage, head, block, max,
-			       1, &st) ||
+			       1, &p, &st) ||
 	    (st.epoch == head && dr_slot_is_data(st.slot)))
 		return 0;
 	n = st.len;

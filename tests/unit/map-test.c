@@ -51,14 +51,34 @@ static void build(void)
 	b.nr = 0;
 }
 
-/* The same answer with and without waiting */
+/*
+ * The same answer with and without waiting; only without it what continues the
+ * run is followed.
+ */
+static void compare(struct dr_lineage *l, u32 epoch, u64 block,
+		    const struct dr_state *st)
+{
+	struct dr_state slow;
+	struct dr_cursor c;
+	u64 n;
+
+	dr_cursor_init(&c, &x.m.env, x.uuid, &dr_tree_map, &root);
+	for (n = 0; n < st->len; n += slow.len) {
+		assert_int_equal(dr_map_state(&c, l, epoch, block + n,
+					      st->len - n, slot_blocks, &slow),
+				 0);
+		assert_true(slow.slot == dr_slot_plus(st->slot, n, slot_blocks));
+		assert_int_equal(slow.epoch, st->epoch);
+	}
+	dr_cursor_exit(&c);
+}
+
 static struct dr_state look(u32 epoch, u64 block, u64 max)
 {
 	struct dr_lineage *l = dr_lineage_make(&t, &x.m.env, epoch);
 	struct dr_snap snap = { .active = &active, .frozen = &frozen,
 				.map = root, .lineage = l, .head = epoch };
-	struct dr_state st, slow;
-	struct dr_cursor c;
+	struct dr_state st;
 	struct dr_want want;
 	int r;
 
@@ -73,14 +93,8 @@ static struct dr_state look(u32 epoch, u64 block, u64 max)
 	}
 	assert_int_equal(r, 0);
 	assert_in_range(st.len, 1, max);
-	if (!active.used && !frozen.used) {
-		dr_cursor_init(&c, &x.m.env, x.uuid, &dr_tree_map, &root);
-		assert_int_equal(dr_map_state(&c, l, epoch, block, max,
-					      slot_blocks, &slow), 0);
-		assert_true(slow.slot == st.slot && slow.len == st.len &&
-			    slow.epoch == st.epoch);
-		dr_cursor_exit(&c);
-	}
+	if (!active.used && !frozen.used)
+		compare(l, epoch, block, &st);
 	free(l);
 	return st;
 }
@@ -112,9 +126,9 @@ static void a_run_and_the_holes_around_it(void **state)
 	is(look(3, 149, 1000), 1600 + 49 * 16, 1, 2);
 	is(look(3, 150, 1000), DR_SLOT_ORIGIN, 1000, 0);
 	is(look(3, 120, 5), 1600 + 20 * 16, 5, 2);
-	is(look(1, 100, 1000), DR_SLOT_ORIGIN, 50, 0);
-	is(look(1, 120, 1000), DR_SLOT_ORIGIN, 30, 0);
-	is(look(1, 50, 1000), DR_SLOT_ORIGIN, 50, 0);
+	is(look(1, 100, 1000), DR_SLOT_ORIGIN, 1000, 0);
+	is(look(1, 120, 30), DR_SLOT_ORIGIN, 30, 0);
+	is(look(1, 50, 1000), DR_SLOT_ORIGIN, 1000, 0);
 	end();
 }
 
@@ -139,7 +153,7 @@ static void each_epoch_sees_its_version(void **state)
 	build();
 	for (e = 1; e <= 20; e++) {
 		if (e == 1) {
-			is(look(e, 105, 9), DR_SLOT_ORIGIN, 5, 0);
+			is(look(e, 105, 9), DR_SLOT_ORIGIN, 9, 0);
 			continue;
 		}
 		is(look(e, 100, 9), 1000 * (e & ~1), 9, e & ~1);
@@ -222,6 +236,58 @@ static void lookups_through_many_branches_equal_a_walk(void **state)
 			is(look(e, 20 * block + in, 1),
 			   at ? want[block][at] + in : DR_SLOT_ORIGIN, 1, at);
 		}
+	end();
+}
+
+static void runs_that_go_on_are_one_extent(void **state)
+{
+	u32 i;
+
+	begin(9, 16);
+	/* Written in one go in epochs 2 and 6, one by one in 4 */
+	for (i = 0; i < 1000; i++) {
+		put(100 + i, 1, 2, 16000 + 16 * i);
+		put(100 + i, 1, 4, 90000 + 16 * (i * 7 % 1000));
+		if (i >= 400 && i < 700)
+			put(100 + i, 1, 6, 160000 + 16 * i);
+	}
+	build();
+	assert_true(root.level >= 1);
+	for (i = 0; i < 1200; i++)
+		look(9, i, 1);
+	is(look(1, 0, 5000), DR_SLOT_ORIGIN, 5000, 0);
+	is(look(2, 100, 5000), 16000, 1000, 2);
+	is(look(3, 150, 700), 16000 + 16 * 50, 700, 2);
+	is(look(5, 100, 1000), 90000, 1, 4);
+	is(look(7, 500, 1000), 160000 + 16 * 400, 300, 6);
+	is(look(9, 1100, 1000), DR_SLOT_ORIGIN, 1000, 0);
+	dr_mem_add(&active, 600, 9, 160000 + 16 * 500, 0);
+	is(look(9, 500, 1000), 160000 + 16 * 400, 100, 6);
+	end();
+}
+
+static void extents_through_stacks_of_any_height_equal_a_walk(void **state)
+{
+	const u32 n = 400;
+	u64 seed = 11, block, whole = 0;
+	u32 e, epoch, len, each, runs = 0;
+
+	begin(n, 1);
+	for (block = 0; block < 300; block += len + mem_random(&seed) % 2) {
+		len = 1 + mem_random(&seed) % 3;
+		each = runs++ % 7 ? 1 + mem_random(&seed) % 40 : 1;
+		for (e = 1 + mem_random(&seed) % each; e <= n; e += each)
+			put(block, len, e, mem_random(&seed) % 8 ?
+			    1000 * e + block : DR_SLOT_ZERO);
+	}
+	build();
+	assert_true(root.level >= 1);
+	for (block = 0; block < 300; block++)
+		look(n, block, 1);
+	for (epoch = 0; epoch <= n; epoch += 1 + epoch / 9)
+		for (block = 0; block < 320; block++)
+			whole += look(epoch, block, 320 - block).len > 3;
+	assert_true(whole > 100);
 	end();
 }
 
@@ -419,6 +485,8 @@ int main(void)
 		TEST(stacks_taller_than_a_leaf),
 		TEST(an_abandoned_branch_costs_one_more_search),
 		TEST(lookups_through_many_branches_equal_a_walk),
+		TEST(runs_that_go_on_are_one_extent),
+		TEST(extents_through_stacks_of_any_height_equal_a_walk),
 		TEST(memtables_come_before_the_tree),
 		TEST(neighbours_in_a_memtable_are_one_extent),
 		TEST(a_range_in_memory_cuts_a_run_of_the_tree),
