@@ -204,42 +204,58 @@ u64 dr_mem_absent(const struct dr_memtable *m, u64 block, u64 max)
 	return min(n, max);
 }
 
-static bool entry_after(const struct dr_mem_entry *a,
-			const struct dr_mem_entry *b)
+#define DIGIT_BITS	8u
+#define DIGITS		256u
+
+/* One pass: by the digit of the block, or the epoch, that begins at bit @shift */
+static void sort_by(struct dr_memtable *m, u32 n, bool epoch, u32 shift)
 {
-	if (a->block != b->block)
-		return a->block > b->block;
-	return a->epoch > b->epoch;
+	u32 *from = m->order, *to = m->spare;
+	u32 place[DIGITS] = {}, i, digit, nr, sum = 0;
+	const struct dr_mem_entry *e;
+
+	for (i = 0; i < n; i++) {
+		e = m->e + from[i];
+		digit = (epoch ? e->epoch : e->block) >> shift & (DIGITS - 1);
+		place[digit]++;
+	}
+	for (digit = 0; digit < DIGITS; digit++) {
+		nr = place[digit];
+		place[digit] = sum;
+		sum += nr;
+	}
+	for (i = 0; i < n; i++) {
+		e = m->e + from[i];
+		digit = (epoch ? e->epoch : e->block) >> shift & (DIGITS - 1);
+		to[place[digit]++] = from[i];
+	}
+	m->order = to;
+	m->spare = from;
 }
 
-/* Bottom-up merge sort: stable, so that age decides last */
+/*
+ * Radix sort from the least significant digit on (Knuth 5.2.5): stable, so that
+ * age decides last. Digits that all have in common are left out.
+ */
 u32 dr_mem_sort(struct dr_memtable *m)
 {
-	u32 *from = m->order, *to = m->spare, *swap;
-	u32 i, n = 0, width;
+	u64 blocks = 0, epochs = 0;
+	const struct dr_mem_entry *e;
+	u32 i, shift, n = 0;
 
-	for (i = 0; i < m->used; i++)
-		if (m->e[i].next != DR_MEM_IS_RANGE)
-			from[n++] = i;
-	for (width = 1; width < n; width *= 2) {
-		for (i = 0; i < n; i += 2 * width) {
-			u32 a = i, ae = min(i + width, n);
-			u32 b = ae, be = min(i + 2 * width, n), o = i;
-
-			while (a < ae || b < be) {
-				bool first = b == be;
-
-				if (!first && a < ae)
-					first = !entry_after(m->e + from[a],
-							     m->e + from[b]);
-				to[o++] = first ? from[a++] : from[b++];
-			}
-		}
-		swap = from;
-		from = to;
-		to = swap;
+	for (i = 0; i < m->used; i++) {
+		e = m->e + i;
+		if (e->next == DR_MEM_IS_RANGE)
+			continue;
+		m->order[n++] = i;
+		blocks |= e->block ^ m->e[m->order[0]].block;
+		epochs |= e->epoch ^ m->e[m->order[0]].epoch;
 	}
-	m->order = from;
-	m->spare = to;
+	for (shift = 0; epochs >> shift; shift += DIGIT_BITS)
+		if (epochs >> shift & (DIGITS - 1))
+			sort_by(m, n, true, shift);
+	for (shift = 0; shift < 64 && blocks >> shift; shift += DIGIT_BITS)
+		if (blocks >> shift & (DIGITS - 1))
+			sort_by(m, n, false, shift);
 	return n;
 }

@@ -246,8 +246,9 @@ static void sorting_is_by_block_epoch_and_age(void **state)
 		if (i % 100 == 7)
 			assert_true(dr_mem_add_zero(&t, i, 50, 1));
 		else
-			dr_mem_add(&t, mem_random(&seed) % 200,
-				   1 + mem_random(&seed) % 5, 1 + i, 0);
+			dr_mem_add(&t, mem_random(&seed) % 200 << i % 3 * 13,
+				   1 + (mem_random(&seed) % 5 << i % 2 * 9),
+				   1 + i, 0);
 	}
 	n = dr_mem_sort(&t);
 	assert_int_equal(n, max - max / 100);
