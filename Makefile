@@ -29,8 +29,13 @@ help:
 	@echo '  check          all tests; TESTS="unit dm/00-vm" for some of them'
 	@echo '  check-deep     the same, with many more rounds'
 	@echo '  style          checkpatch, sparse, warnings, shellcheck'
+	@echo 'Measuring:'
+	@echo '  bench          dm-linear, dm-thin, dm-snapshot and deltarec side by side, in'
+	@echo '                 VMs with an exact clock; the figures go to Documentation/bench'
+	@echo '  bench-quick    some of it, on the terminal only'
+	@echo '  bench-report   Documentation/performance.rst of the figures that are there'
 	@echo
-	@echo 'demo, vm, check and check-deep install the packages they need when run'
+	@echo 'demo, vm, bench, check and check-deep install the packages they need when run'
 	@echo 'as root, and otherwise say which. KDIR=directory chooses the headers to'
 	@echo 'build against, by default the newest of /usr/src/linux-headers-*-cloud-amd64.'
 
@@ -69,6 +74,19 @@ vm: deps
 style: deps
 	@scripts/style
 
+# A second make, as for the demo.
+bench: deps
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@tests/bench/run
+	@tests/bench/report.py pages
+
+bench-quick: deps
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@tests/bench/run --quick
+
+bench-report:
+	@tests/bench/report.py pages
+
 clean:
 	$(if $(wildcard $(KDIR)/Makefile),$(KBUILD) clean)
 	$(MAKE) -C userspace clean
@@ -79,4 +97,5 @@ clean:
 		fi; \
 	done
 
-.PHONY: all help module tool install deps check check-deep demo vm style clean
+.PHONY: all help module tool install deps check check-deep demo vm bench \
+	bench-quick bench-report style clean

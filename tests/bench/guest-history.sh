@@ -19,9 +19,15 @@ seal() { last=$(dmsetup message vault 0 checkpoint) || die checkpoint; }
 # What was written so far is merged now, and not while we measure.
 merge() { dmsetup message vault 0 diff 0 "$last" 0 >/dev/null || die diff; }
 now() { date +%s%N; }
-load() { job "$1" $vault "nullb0 nullb1" "${@:2}" --bs=4k --iodepth=16 --size=64m; }
-# measure FILE: operations a second of each path, on a quarter of the device
-measure() {
+# load NAME ARGUMENT...: operations a second
+load() {
+	fio --name="$1" --filename=$vault --ioengine=libaio --direct=1 \
+		--random_generator=lfsr --bs=4k --iodepth=16 --size=64m \
+		--output-format=terse --terse-version=3 "${@:2}" |
+		awk -F';' '/^3;/ { print $8 + $49; found = 1 } END { exit !found }' || die "fio $1"
+}
+# paths FILE: operations a second of each path, on a quarter of the device
+paths() {
 	local t
 
 	seal
@@ -44,8 +50,8 @@ compare() {
 }
 
 # A map of as small runs as the history is going to make
-job fill $vault "" --rw=randwrite --bs=16k --iodepth=4 --size=${size}m >/dev/null
-measure one
+load fill --rw=randwrite --bs=16k --iodepth=4 --size=${size}m >/dev/null
+paths one
 
 fio --name=history --filename=$vault --ioengine=libaio --direct=1 --bs=16k \
 	--rw=randwrite --norandommap --iodepth=4 --size=${size}m \
@@ -61,7 +67,7 @@ seal
 merge
 echo "history: $(word 9) epochs, $(($(word 17 | cut -d/ -f1))) versions, delta $(word 4)," \
 	"$(word 5) of them nodes, $(word 13) nodes cached"
-measure many
+paths many
 compare "1 epoch" "$EPOCHS" one many
 
 dmdelta retain vault newest=$((EPOCHS / 2)) >/dev/null || die retain
@@ -70,7 +76,7 @@ for ((i = 0; i < 100; i++)); do
 	sleep 0.2
 done
 dropped=$(word 14)
-measure reclaim
+paths reclaim
 echo "reclaim: $dropped dropped epochs before, $(word 14) after"
 compare quiet reclaim many reclaim
 t=$(now)
@@ -78,5 +84,5 @@ while [ "$(word 14)" != - ]; do
 	sleep 0.2
 done
 echo "the rest of reclaim, idle: $((($(now) - t) / 1000000)) ms"
-dmesg | grep -E 'WARNING|BUG|Oops' && die "the kernel complained"
+clean_log
 exit 0

@@ -1,60 +1,131 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# For the guests of tests/bench/run: devices, the module, and workloads.
+# For the guests of tests/bench/run: devices, the module, and measuring.
 
 export PATH=/put:$PATH DM_DISABLE_UDEV=1
 
+shopt -s lastpipe		# what a pipe ends in can die
 die() { echo "bench: $*" >&2; exit 1; }
-cd /tmp || die "no /tmp"
+mkdir -p /tmp/work && cd /tmp/work || die "no /tmp/work"
 
-# null_blk: memory behind a fixed latency, completed by a timer
+# --- devices: null_blk, memory behind a latency, completed by a timer ----------------
+
+# All pages of all devices are written before anything is measured: null_blk
+# allocates a page when it is first written, and would charge whoever does.
+MODEL=${MODEL:-wt20}
+latency=20000 depth=128 cached=0
+case $MODEL in
+wt20) ;;			# write-through
+cache) cached=64 ;;		# MiB of volatile cache
+wt100) latency=100000 ;;
+# One request at a time, and each takes 5 ms wherever it is: a disk that has to
+# seek for every request. That a sequential one needs no seek is not modelled,
+# but neighbours that wait together are merged.
+seek) latency=5000000 depth=1 ;;
+direct) ;;			# no latency: see guest-scale.sh
+*) die "no model $MODEL" ;;
+esac
+queues=$(nproc)
 modprobe null_blk nr_devices=0 || die "no null_blk"
+mountpoint -q /sys/kernel/config ||
+	mount -t configfs none /sys/kernel/config 2>/dev/null
+
 # device NAME MIB [sparse]
 device() {
 	local dir=/sys/kernel/config/nullb/$1
 
 	mkdir "$dir" || die "cannot make $1"
-	echo "$2" > "$dir/size"
-	echo 1 > "$dir/memory_backed"
-	echo 2 > "$dir/irqmode"
-	echo 20000 > "$dir/completion_nsec"
-	echo 128 > "$dir/hw_queue_depth"
-	echo 1 > "$dir/submit_queues"
-	echo 1 > "$dir/power" || die "cannot start $1"
-	# It allocates a page when that is first written; not while we measure.
+	echo "$2" >"$dir/size"
+	echo 1 >"$dir/memory_backed"
+	echo "$cached" >"$dir/cache_size"
+	if [ $MODEL = direct ]; then
+		echo 0 >"$dir/irqmode"
+	else
+		echo 2 >"$dir/irqmode"
+		echo $latency >"$dir/completion_nsec"
+	fi
+	echo $depth >"$dir/hw_queue_depth"
+	echo "$queues" >"$dir/submit_queues"
+	echo 1 >"$dir/power" || die "cannot start $1"
 	[ "${3-}" = sparse ] && return
 	dd if=/dev/zero of="/dev/$1" bs=1M oflag=direct status=none 2>/dev/null
+	sync "/dev/$1"
 }
-mountpoint -q /sys/kernel/config ||
-	mount -t configfs none /sys/kernel/config 2>/dev/null
+# undevice NAME...: they are gone, and their memory
+undevice() {
+	local name
+
+	for name; do
+		rmdir "/sys/kernel/config/nullb/$name" || die "cannot remove $name"
+	done
+}
+
+# --- the module ----------------------------------------------------------------------
+
 # What udev loads on a machine that has the instruction
 modprobe crc32c-intel 2>/dev/null
+modprobe -a dm_thin_pool dm_snapshot || die "no peers"
 # shellcheck disable=SC2046 # a list of names
 modprobe -a $(modinfo -F depends /put/dm-deltarec.ko | tr ',' ' ')
 insmod /put/dm-deltarec.ko || die "module does not load"
 
-# bytes and requests of a disk: read and written
-counters() { awk -v d="$1" '$3 == d { print $6 + $10, $4 + $8 }' /proc/diskstats; }
+# batch: the lines on standard input are commands for dmbatch; all succeed
+batch() {
+	dmbatch -t x >batch.out || die "${FUNCNAME[*]}: $(grep -n '!' batch.out)"
+	dmsetup mknodes
+}
+# took: how many ms the last batch took
+took() { awk '{ sum += $1 } END { printf "%.4f", sum / 1e6 }' batch.out; }
+table() { printf 'device %s\ncreate\nload %s\nresume\n' "$1" "$2"; }
+gone() { printf 'device %s\nremove\n' "$1"; }
+clean_log() { dmesg | grep -E 'WARNING|BUG|Oops' && die "the kernel complained"; }
 
-# job NAME DEVICE DISKS ARGUMENTS...: one line "iops KiB/s sectors requests"
-job() {
-	local name=$1 dev=$2 disks=$3 before=0 after=0 b a d out
-	shift 3
+# --- measuring -----------------------------------------------------------------------
 
-	for d in $disks; do
-		b=$(counters "$d")
-		before=$((before + ${b% *}))
+# What jobs/common.fio says; guests may say something else.
+SIZE=256m IO=64m SYNCS=16m
+case $MODEL in
+cache | wt100) IO=16m SYNCS=8m ;;
+seek) IO=16m SYNCS=4m ;;
+esac
+export DEV SIZE IO SYNCS
+DISKS=''		# the null_blk devices below $DEV
+RESULTS=/get		# a directory of the results of this target
+
+# counters: a line for each disk, with its sectors, requests and flushes so far
+counters() {
+	local disk
+
+	for disk in $DISKS; do
+		awk -v d="$disk" '$3 == d { print d, $6, $10, $4, $8, $19 }' /proc/diskstats
 	done
-	out=$(fio --name="$name" --filename="$dev" --ioengine=libaio --direct=1 \
-		--random_generator=lfsr --output-format=terse --terse-version=3 \
-		--end_fsync=0 "$@" 2>&1 | grep '^3;') || die "fio $name"
-	for d in $disks; do
-		a=$(counters "$d")
-		after=$((after + ${a% *}))
-	done
-	# Terse fields: read KiB, KiB/s, IOPS = 6-8, write = 47-49
-	awk -F';' -v moved=$((after - before)) '{
-		kib = $6 + $47; printf "%d %d %.2f\n", $8 + $49, $7 + $48,
-			moved / 2 / (kib ? kib : 1) }' <<<"$out"
+}
+# measure NAME JOB: the job's JSON, and what the disks had to do
+measure() {
+	local out=$RESULTS/$1
+
+	mkdir -p "$RESULTS"
+	counters >"$out.before"
+	fio --output-format=json --output="$out.fio" "/put/jobs/$2.fio" >fio.err 2>&1 ||
+		die "fio $1: $(cat fio.err "$out.fio")"
+	counters >"$out.after"
+}
+# value NAME KEY VALUE...: what was measured otherwise
+value() {
+	mkdir -p "$RESULTS"
+	printf '%s %s\n' "${@:2}" >>"$RESULTS/$1.values"
+}
+# What the figures are of
+versions() {
+	mkdir -p /get
+	{
+		echo "kernel $(uname -r)"
+		echo "fio $(fio --version)"
+		dmsetup version | sed 's/^Library version: */libdevmapper /
+			s/^Driver version: */device-mapper /'
+		dmsetup targets | awk '{ print "target " $1, $2 }'
+		echo "dmdelta $(dmdelta --version)"
+		echo "memory $(($(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1024)) MiB"
+	} >/get/versions
 }
