@@ -14,15 +14,15 @@ mkdir -p /tmp/work && cd /tmp/work || die "no /tmp/work"
 # All pages of all devices are written before anything is measured: null_blk
 # allocates a page when it is first written, and would charge whoever does.
 MODEL=${MODEL:-wt20}
-latency=20000 depth=128 cached=0
+latency=20000 depth=128 cached=0 scheduler=none
 case $MODEL in
 wt20) ;;			# write-through
 cache) cached=64 ;;		# MiB of volatile cache
 wt100) latency=100000 ;;
 # One request at a time, and each takes 5 ms wherever it is: a disk that has to
 # seek for every request. That a sequential one needs no seek is not modelled,
-# but neighbours that wait together are merged.
-seek) latency=5000000 depth=1 ;;
+# but neighbours that wait together are merged, and reads go first.
+seek) latency=5000000 depth=1 scheduler=mq-deadline ;;
 direct) ;;			# no latency: see guest-scale.sh
 *) die "no model $MODEL" ;;
 esac
@@ -48,6 +48,7 @@ device() {
 	echo $depth >"$dir/hw_queue_depth"
 	echo "$queues" >"$dir/submit_queues"
 	echo 1 >"$dir/power" || die "cannot start $1"
+	echo $scheduler >"/sys/block/$1/queue/scheduler" || die "no $scheduler"
 	[ "${3-}" = sparse ] && return
 	dd if=/dev/zero of="/dev/$1" bs=1M oflag=direct status=none 2>/dev/null
 	sync "/dev/$1"
@@ -125,7 +126,7 @@ versions() {
 		dmsetup version | sed 's/^Library version: */libdevmapper /
 			s/^Driver version: */device-mapper /'
 		dmsetup targets | awk '{ print "target " $1, $2 }'
-		echo "dmdelta $(dmdelta --version)"
+		echo "dmdelta $(dmdelta --version | sed -n '1s/.*: *//p')"
 		echo "memory $(($(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1024)) MiB"
 	} >/get/versions
 }

@@ -203,11 +203,12 @@ tests/bench/pages.py.
   does, and ratios between targets can be trusted to about a hundredth. What does not
   show: caches, and processors that work side by side.
 * **Devices** are null_blk, with a timer for each request's latency and all pages
-  written beforehand, with the kernel's default scheduler: 20 us and 100 us,
-  write-through; 20 us with a volatile cache of 64 MiB, whose flush has to write out
-  what is in it; and one that does one request at a time, each in 5 ms, as a disk
-  would that has to seek for each. (null_blk knows no distance: that sequential
-  requests need no seek is not modelled, neighbours in the queue are merged.)
+  written beforehand: 20 us and 100 us, write-through; 20 us with a volatile cache
+  of 64 MiB, whose flush has to write out what is in it; and one that does one
+  request at a time, each in 5 ms, as a disk would that has to seek for each.
+  (null_blk knows no distance: that sequential requests need no seek is not modelled;
+  mq-deadline merges neighbours that wait, and lets reads go first. The others have
+  no scheduler.)
 * **Peers have their best options that survive a power cut:** thin with blocks of
   64 KiB, not zeroed, 64 MiB of metadata; snapshots persistent, with chunks of 4 KiB.
   All volumes are 256 MiB. Peers have one snapshot at a time (thin's and the origin's
