@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# In the guest of tests/bench/run: what depends on how much was written. LARGE
-# (MiB, the device is as large) is of the host, by how much memory there is.
+# In the guest of tests/bench/run: what depends on how much was written, LARGE
+# MiB, which the host chooses by how much memory there is. The origin is sparse (it
+# is only read, and what was never written has no page), and four times as large:
+# so random blocks lie apart, and the map has an entry for each.
 # shellcheck source=tests/bench/guest-lib.sh
 . /put/guest-lib.sh
 
@@ -14,39 +16,52 @@ settle() {
 	sync $vault
 	sleep 2
 }
-# write MIB BLOCK-SIZE [FIO-ARGUMENT...]: at random, nothing twice
+# write MIB BLOCK-SIZE [FIO-ARGUMENT...]: at random, nothing twice; in a range as
+# large unless the arguments say otherwise
 write() {
 	fio --name=write --filename="${DEV:-$vault}" --ioengine=libaio --direct=1 \
 		--rw=randwrite --random_generator=lfsr --bs="$2" --iodepth=16 \
 		--size="$1m" "${@:3}" >fio.out 2>&1 || die "write: $(cat fio.out)"
+}
+# steps NAME STEP...: how long each command of the last batch took; - for not that
+steps() {
+	local name=$1 i=0 step
+
+	value "$name" "${name%-*}_ms" "$(took)"
+	for step in "${@:2}"; do
+		i=$((i + 1))
+		[ "$step" = - ] || value "$name" "step_${step}_ms" \
+			"$(awk -v i=$i 'NR == i { printf "%.4f", $1 / 1e6 }' batch.out)"
+	done
 }
 back() { printf '%s\n' "device vault" suspend "rollback $1" resume | batch; }
 new() {
 	dmdelta format --force --block-size "$BS" "$1" "$2" >/dev/null || die format
 	dmdelta open vault "$1" "$2" >/dev/null || die open
 }
-moved() { awk '{ n += $2 + $3 } END { printf "%d", n * 512 }' <<<"$(counters)"; }
+moved() { awk '{ n += $2 + $3 } END { printf "%.0f", n * 512 }' <<<"$(counters)"; }
 
 versions
 RESULTS=/get/large/deltarec
-device nullb0 "$LARGE" sparse
+all=$((LARGE * 4))m
+device nullb0 ${all%m} sparse
 device nullb1 $((LARGE * 37 / 32))
 
 # --- rollback -----------------------------------------------------------------------------
 
 new /dev/nullb0 /dev/nullb1
 base=$(dmsetup message vault 0 checkpoint) || die checkpoint
-write 16 4k
+write 16 4k --size=$all --io_size=16m
 settle
 back "$base"
-value rollback-small rollback_ms "$(took)"
+steps rollback-small - suspend rollback resume
 value rollback-small written_mib 16
-write $scattered 4k
-write $((LARGE - scattered)) 64k --offset=${scattered}m
+write $scattered 4k --size=$all --io_size=${scattered}m
+write $((LARGE - scattered)) 64k --size=$all --io_size=$((LARGE - scattered))m
 settle
 large=$(word 2)
 back "$base"
-value rollback-large rollback_ms "$(took)"
+steps rollback-large - suspend rollback resume
 value rollback-large written_mib "$LARGE"
 
 # --- a map that does not fit the cache -----------------------------------------------------
@@ -54,7 +69,7 @@ value rollback-large written_mib "$LARGE"
 back "$large"
 dmdelta close vault >/dev/null || die close
 dmdelta open vault /dev/nullb0 /dev/nullb1 --cache-mb 4 >/dev/null || die open
-DEV=$vault DISKS="nullb0 nullb1" SIZE=${scattered}m
+DEV=$vault DISKS="nullb0 nullb1" SIZE=$all
 # until the cache holds what such reads leave in it
 fio --name=warm --filename=$vault --ioengine=libaio --direct=1 --rw=randread \
 	--norandommap --bs=4k --iodepth=16 --size=$SIZE --io_size=$IO >/dev/null || die warm
@@ -76,7 +91,8 @@ write 1024 4k
 dmsetup message vault 0 checkpoint >/dev/null || die checkpoint
 write $range 4k --offset=${at}m
 bad=$(dmsetup message vault 0 checkpoint) || die checkpoint
-write 16 4k --offset=$((at * 2))m --fsync=256
+write 16 4k --offset=$((at * 2))m
+sync $vault
 written=$(word 10) epochs=$(word 9)
 line=$(dmsetup table vault | cut -d' ' -f2-)
 # The power goes: nothing reaches the devices any more.
@@ -92,7 +108,7 @@ for name in origin:nullb0 delta:nullb1; do
 done | batch
 before=$(moved)
 table vault "$line" | batch
-value activation activation_ms "$(took)"
+steps activation - create load resume
 value activation moved_bytes $(($(moved) - before))
 [ "$(word 10),$(word 9)" = "$written,$epochs" ] ||
 	die "$written blocks of $epochs epochs, after the crash $(word 10) of $(word 9)"
@@ -102,7 +118,7 @@ data=$(word 17) before=$(moved) reads=$(awk '$3 == "nullb0" { print $6 }' /proc/
 printf '%s\n' "device vault" "replay begin" \
 	"replay rule $((at * 2048)) $((range * 2048)) $bad $bad keep_later" \
 	suspend "replay commit" resume | batch
-value replay replay_ms "$(took)"
+steps replay - begin rule suspend commit resume
 value replay moved_bytes $(($(moved) - before))
 now=$(word 17)
 reads=$(($(awk '$3 == "nullb0" { print $6 }' /proc/diskstats) - reads))
