@@ -7,6 +7,7 @@
  * usage: core [--epochs N] [--versions N] [--blocks N] [--keep N]
  *             [--rollbacks N] [--json]
  *        core --turns N [--blocks N] [--delta N] [--keep N] [--written N] [--json]
+ *        core --parts [--versions N] [--blocks N] [--json]
  *   versions in all, spread over the epochs, each of a random block of a
  *   device of so many, and so many rollbacks by three epochs on the way; then
  *   all but the newest --keep epochs are dropped.
@@ -18,291 +19,18 @@
  * sequential MiB comes to lie in is told for each tenth, and what the reclaim of
  * the oldest epoch costs once that has begun.
  *
+ * With --parts each part by itself (parts.c), the map with so many versions.
+ *
  * A checkpoint is the seal and its record: what was written before is recorded
  * already, as after an fsync, and no merge runs meanwhile.
- *
- * The delta device is memory that is not there until it is used; data is never
- * written. So the times are of the code, without any device: processor time.
  */
 #include <getopt.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "recover.h"
-#include "retain.h"
-
-#define ENTRIES		1048576u	/* of a memtable */
-#define GROUP		64u
-
-static struct {
-	u8 *disk;
-	u64 nr_blocks;
-	u8 *known;	/* by block: a node that was verified */
-	u64 written;
-	u64 used;	/* bytes of the core, and */
-	u64 peak;	/* at most, since it was set to that */
-} mem;
-
-static struct dr_store st;
-static u64 seed = 1;
-static s64 now;
-static bool json;
-
-static void die(const char *what, long r)
-{
-	fprintf(stderr, "core: %s: %ld\n", what, r);
-	exit(1);
-}
-
-static void must(const char *what, s64 r)
-{
-	if (r < 0)
-		die(what, r);
-}
-
-/* --- environment ------------------------------------------------------------ */
-
-static void nothing(void *ctx)
-{
-	(void)ctx;
-}
-
-static const void *peek(void *ctx, u64 block)
-{
-	(void)ctx;
-	return mem.known[block] ? mem.disk + block * DR_BLOCK_SIZE : NULL;
-}
-
-/* The block itself: nodes are immutable, and stay while anybody may look. */
-static void cache(void *ctx, u64 block, const void *buf)
-{
-	(void)ctx;
-	(void)buf;
-	mem.known[block] = 1;
-}
-
-static int read_blocks(void *ctx, u64 block, u32 nr, void *buf)
-{
-	(void)ctx;
-	if (block + nr > mem.nr_blocks)
-		return -EIO;
-	memcpy(buf, mem.disk + block * DR_BLOCK_SIZE, (size_t)nr * DR_BLOCK_SIZE);
-	return 0;
-}
-
-static int barrier(void *ctx, u64 block, u32 nr, const void *buf)
-{
-	(void)ctx;
-	if (block + nr > mem.nr_blocks)
-		return -EIO;
-	if (nr)
-		memcpy(mem.disk + block * DR_BLOCK_SIZE, buf,
-		       (size_t)nr * DR_BLOCK_SIZE);
-	mem.written += nr;
-	return 0;
-}
-
-static int write_block(void *ctx, u64 block, const void *buf)
-{
-	mem.known[block] = 0;
-	return barrier(ctx, block, 1, buf);
-}
-
-static void *alloc(void *ctx, size_t size)
-{
-	void *p = calloc(1, size ? size : 1);
-
-	(void)ctx;
-	mem.used += malloc_usable_size(p);
-	if (mem.used > mem.peak)
-		mem.peak = mem.used;
-	return p;
-}
-
-static void release(void *ctx, void *p)
-{
-	(void)ctx;
-	mem.used -= malloc_usable_size(p);
-	free(p);
-}
-
-static void report(void *ctx, const char *what, u64 block, const char *why)
-{
-	(void)ctx;
-	fprintf(stderr, "core: %s %llu: %s\n", what, (unsigned long long)block,
-		why);
-}
-
-static bool cancelled(void *ctx)
-{
-	(void)ctx;
-	return false;
-}
-
-/* Else all nodes that there ever were would stay in memory. */
-static void freed(void *ctx, u64 block, u64 nr)
-{
-	(void)ctx;
-	memset(mem.known + block, 0, nr);
-	madvise(mem.disk + block * DR_BLOCK_SIZE, nr * DR_BLOCK_SIZE,
-		MADV_DONTNEED);
-}
-
-static const struct dr_env env = {
-	.enter = nothing, .leave = nothing, .lock = nothing, .unlock = nothing,
-	.peek = peek, .cache = cache, .read = read_blocks, .write = write_block,
-	.barrier = barrier, .alloc = alloc, .free = release, .report = report,
-	.cancelled = cancelled, .freed = freed,
-};
-
-/* --- the least of an embedder -------------------------------------------------- */
-
-static u64 rnd(void)
-{
-	seed ^= seed >> 12;
-	seed ^= seed << 25;
-	seed ^= seed >> 27;
-	return seed * 0x2545f4914f6cdd1dULL;
-}
-
-static double seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return t.tv_sec + t.tv_nsec / 1000000000.0;
-}
-
-static double merging;	/* seconds */
-
-static void merge(void)
-{
-	double at = seconds();
-	int r;
-
-	if (!dr_store_freeze(&st) && !st.frozen)
-		return;
-	do {
-		r = dr_merge_step(&st);
-		must("merge", r);
-		dr_store_release(&st, !r);
-	} while (r);
-	merging += seconds() - at;
-}
-
-static void flush(void)
-{
-	static u8 buf[GROUP * DR_BLOCK_SIZE];
-	int r;
-
-	while ((r = dr_store_fill(&st, buf, GROUP)) != 0) {
-		if (r == -EAGAIN) {
-			merge();
-			continue;
-		}
-		must("journal", r);
-		barrier(NULL, st.group.place, r, buf);
-		dr_store_filled(&st);
-	}
-}
-
-static void write_one(u64 block)
-{
-	u64 slot;
-	u32 n = 1;
-	int r;
-
-	while ((r = dr_store_begin_write(&st, &n, &slot)) == -EAGAIN)
-		merge();
-	must("write", r);
-	dr_store_publish(&st, block, 1, slot, st.head, 0);
-}
-
-/* What has to be so that nothing but the record itself is left to be done */
-static void get_ready(void)
-{
-	flush();
-	if (dr_store_half_full(&st))
-		merge();
-	while (!dr_store_ring_has_room(&st))
-		merge();
-}
-
-/* Return: what it took, in seconds */
-static double checkpoint(const char *label)
-{
-	double at;
-
-	get_ready();
-	at = seconds();
-	must("prepare", dr_store_prepare(&st));
-	must("seal", dr_store_seal(&st, label, 0, ++now));
-	dr_store_drained(&st);
-	flush();
-	dr_store_free_old(&st);
-	return seconds() - at;
-}
-
-static double rollback(u32 epoch)
-{
-	double at;
-
-	get_ready();
-	at = seconds();
-	must("prepare", dr_store_prepare(&st));
-	must("roll back", dr_store_rollback(&st, epoch, ++now));
-	flush();
-	dr_store_free_old(&st);
-	return seconds() - at;
-}
-
-static void open_store(void)
-{
-	memset(&st, 0, sizeof(st));
-	st.env = env;
-	must("open", dr_store_open(&st, mem.nr_blocks, ENTRIES));
-	must("activate", dr_store_activate(&st));
-}
-
-/* --- figures ------------------------------------------------------------------- */
-
-static void tell(const char *key, double value, const char *unit)
-{
-	if (json)
-		printf(", \"%s\": %.6g", key, value);
-	else
-		printf("%-34s %12.6g %s\n", key, value, unit);
-	fflush(stdout);
-}
-
-/* Resident, without the device */
-static double memory_mib(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return u.ru_maxrss / 1024.0;
-}
-
-static int later(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The median does not tell of what else the machine does. */
-static void tell_median(const char *key, double *sec, u32 nr, const char *unit)
-{
-	qsort(sec, nr, sizeof(*sec), later);
-	tell(key, sec[nr / 2] * 1e6, unit);
-}
+#include "parts.h"
+#include "ram.h"
 
 static void fill(u32 epochs, u64 versions, u64 blocks, u32 rollbacks)
 {
@@ -348,21 +76,6 @@ static void labelled(void)
 		took[i] = checkpoint(label);
 	}
 	tell_median("checkpoint_label_us", took, 101, "us, with a label, median");
-}
-
-/* One search; the nodes it needs are brought in first, as a cache would */
-static void look(const struct dr_lineage *l, u32 epoch, u64 block)
-{
-	struct dr_state state;
-	struct dr_want want;
-	struct dr_snap snap;
-	int r;
-
-	dr_store_snap(&st, &snap);
-	while ((r = dr_map_lookup(&env, &snap, l, epoch, block, 1,
-				  st.slot_blocks, &state, &want)) == -EAGAIN)
-		must("load", dr_tree_load(&env, st.uuid, &want));
-	must("lookup", r);
 }
 
 static void lookups(const char *key, const struct dr_lineage *l, u32 epoch,
@@ -556,39 +269,14 @@ static int help(void)
 {
 	fprintf(stderr,
 		"usage: core [--epochs N] [--versions N] [--blocks N] [--keep N] [--rollbacks N] [--json]\n"
-		"       core --turns N [--blocks N] [--delta N] [--keep N] [--written N] [--json]\n");
+		"       core --turns N [--blocks N] [--delta N] [--keep N] [--written N] [--json]\n"
+		"       core --parts [--versions N] [--blocks N] [--json]\n");
 	return 2;
 }
 
 static u64 number(const char *s)
 {
 	return strtoull(s, NULL, 0);
-}
-
-/* Memory that is not there until it is used */
-static void *sparse(u64 size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (p == MAP_FAILED)
-		die("mmap", errno);
-	return p;
-}
-
-static void make(u64 delta, u64 blocks)
-{
-	struct dr_format_params p = {
-		.slot_blocks = 1, .origin_sectors = blocks * DR_BLOCK_SECTORS,
-		.now = 1, .label = "", .origin_id = "",
-	};
-
-	mem.nr_blocks = delta;
-	p.delta_blocks = mem.nr_blocks;
-	mem.disk = sparse(mem.nr_blocks * DR_BLOCK_SIZE);
-	mem.known = sparse(mem.nr_blocks);
-	must("format", dr_format(&env, &p));
-	open_store();
 }
 
 static void history(u32 epochs, u64 versions, u64 blocks, u32 rollbacks,
@@ -615,79 +303,70 @@ static void history(u32 epochs, u64 versions, u64 blocks, u32 rollbacks,
 	drop(keep);
 }
 
-static void json_head(u32 epochs, u64 versions, u64 blocks, u32 keep, u32 turns, u64 delta)
+static void json_head(u64 versions, u64 blocks)
 {
-	printf("{ \"epochs\": %u, \"versions\": %llu, \"blocks\": %llu", epochs,
+	printf("{ \"versions\": %llu, \"blocks\": %llu",
 	       (unsigned long long)versions, (unsigned long long)blocks);
-	printf(", \"keep\": %u, \"turns\": %u, \"delta\": %llu", keep, turns,
-	       (unsigned long long)delta);
 }
+
+static void json_more(u32 epochs, u32 keep, u32 turns, u64 delta)
+{
+	printf(", \"epochs\": %u, \"keep\": %u, \"turns\": %u, \"delta\": %llu",
+	       epochs, keep, turns, (unsigned long long)delta);
+}
+
+/* What the command line says; the options that take a number, in this order */
+enum { EPOCHS, VERSIONS, BLOCKS, KEEP, ROLLBACKS, TURNS, DELTA, WRITTEN, NUMBERS, PARTS, JSON };
+
+static const struct option options[] = {
+	{ "epochs", required_argument, NULL, EPOCHS },
+	{ "versions", required_argument, NULL, VERSIONS },
+	{ "blocks", required_argument, NULL, BLOCKS },
+	{ "keep", required_argument, NULL, KEEP },
+	{ "rollbacks", required_argument, NULL, ROLLBACKS },
+	{ "turns", required_argument, NULL, TURNS },
+	{ "delta", required_argument, NULL, DELTA },
+	{ "written", required_argument, NULL, WRITTEN },
+	{ "parts", no_argument, NULL, PARTS },
+	{ "json", no_argument, NULL, JSON }, {}
+};
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "epochs", required_argument, NULL, 'e' },
-		{ "versions", required_argument, NULL, 'v' },
-		{ "blocks", required_argument, NULL, 'b' },
-		{ "keep", required_argument, NULL, 'k' },
-		{ "turns", required_argument, NULL, 't' },
-		{ "delta", required_argument, NULL, 'd' },
-		{ "written", required_argument, NULL, 'w' },
-		{ "rollbacks", required_argument, NULL, 'r' },
-		{ "json", no_argument, NULL, 'j' }, {}
+	u64 n[NUMBERS] = {
+		[EPOCHS] = 1000, [VERSIONS] = 1000000, [BLOCKS] = 1000000, [KEEP] = 100,
 	};
-	u64 versions = 1000000, blocks = 1000000;
-	u32 epochs = 1000, keep = 100, rollbacks = 0, turns = 0;
-	u64 delta = 0, written = 0;
+	bool apart = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 'e':
-			epochs = number(optarg);
-			break;
-		case 'v':
-			versions = number(optarg);
-			break;
-		case 'b':
-			blocks = number(optarg);
-			break;
-		case 'k':
-			keep = number(optarg);
-			break;
-		case 't':
-			turns = number(optarg);
-			break;
-		case 'd':
-			delta = number(optarg);
-			break;
-		case 'w':
-			written = number(optarg);
-			break;
-		case 'r':
-			rollbacks = number(optarg);
-			break;
-		case 'j':
+		if (c >= 0 && c < NUMBERS)
+			n[c] = number(optarg);
+		else if (c == PARTS)
+			apart = true;
+		else if (c == JSON)
 			json = true;
-			break;
-		default:
+		else
 			return help();
-		}
 	}
-	if (!epochs || !keep || !blocks || versions < epochs || optind < argc ||
-	    written > blocks)
+	if (!n[EPOCHS] || !n[KEEP] || !n[BLOCKS] || n[VERSIONS] < n[EPOCHS] ||
+	    optind < argc || n[WRITTEN] > n[BLOCKS])
 		return help();
-	if (!written)
-		written = blocks / 4;
-	if (!delta)
-		delta = versions + versions / 16 + (1u << 20);
-	make(delta, blocks);
+	if (!n[WRITTEN])
+		n[WRITTEN] = n[BLOCKS] / 4;
+	if (!n[DELTA])
+		n[DELTA] = n[VERSIONS] + n[VERSIONS] / 16 + (1u << 20);
+	make(n[DELTA], n[BLOCKS]);
 	if (json)
-		json_head(epochs, versions, blocks, keep, turns, delta);
-	if (turns)
-		turn_over(turns, blocks, keep, written);
+		json_head(n[VERSIONS], n[BLOCKS]);
+	if (json && !apart)
+		json_more(n[EPOCHS], n[KEEP], n[TURNS], n[DELTA]);
+	if (apart)
+		parts(n[VERSIONS], n[BLOCKS]);
+	else if (n[TURNS])
+		turn_over(n[TURNS], n[BLOCKS], n[KEEP], n[WRITTEN]);
 	else
-		history(epochs, versions, blocks, rollbacks, keep);
+		history(n[EPOCHS], n[VERSIONS], n[BLOCKS], n[ROLLBACKS], n[KEEP]);
 	tell("memory_mib", memory_mib(), "MiB at most, what is used of the device included");
 	if (json)
 		printf(" }\n");
