@@ -74,9 +74,9 @@ DEV=$vault DISKS="nullb0 nullb1" SIZE=$all
 fio --name=warm --filename=$vault --ioengine=libaio --direct=1 --rw=randread \
 	--norandommap --bs=4k --iodepth=16 --size=$SIZE --io_size=$IO >/dev/null || die warm
 measure mapcache randread
-cached=$(word 13)
+held=$(word 13)
 value mapcache map_nodes "$(word 5)"
-value mapcache cache_nodes "${cached#*/}"
+value mapcache cache_nodes "${held#*/}"
 dmdelta close vault >/dev/null || die close
 
 # --- activation after a crash, and replay ----------------------------------------------------

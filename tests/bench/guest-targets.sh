@@ -47,8 +47,7 @@ create_thin() {
 		echo "create_thin 0"
 	} | batch
 	table thin "$sectors thin /dev/mapper/pool 0" | batch
-	dd if=/dev/zero of=$DEV bs=1M oflag=direct status=none 2>/dev/null
-	sync $DEV
+	fill $DEV
 }
 remove_thin() { { gone thin; gone pool; } | batch; }
 new_thin() {

@@ -4,7 +4,7 @@ import glob
 import os
 from xml.sax.saxutils import escape
 
-from report import Figures, TARGETS, WORKLOADS, changes, number
+from report import Figures, MODELS, TARGETS, WORKLOADS, changes, number
 
 NAMES = {'linear': 'linear', 'thin': 'thin', 'origin': 'snapshot, origin side',
          'cow': 'snapshot, COW side', 'deltarec': 'deltarec'}
@@ -17,6 +17,8 @@ TITLES = {
     'wt100': 'Write-through device, 100 us',
     'seek': 'One request at a time, 5 ms each',
 }
+WHAT = dict(TITLES, large='what depends on how much was written',
+            scale='two processors (it had one)')
 
 
 # --- pictures ---------------------------------------------------------------------
@@ -141,8 +143,9 @@ def details(f, model):
                 sync = 'sync_p50' in r
                 rows.append([row['name'], SHORT[t], number(r['iops']), number(r['mibs'])] +
                             [number(r.get(('sync_' if sync else '') + p)) for p in ('p50', 'p99', 'p999')] +
+                            [number(r['max'] / 1000)] +
                             [number(r['bytes']), number(r['requests']), r['flushes']])
-    return table(['workload', 'target', 'IOPS', 'MiB/s', 'p50 us', 'p99 us', 'p99.9 us', 'bytes x',
+    return table(['workload', 'target', 'IOPS', 'MiB/s', 'p50 us', 'p99 us', 'p99.9 us', 'longest ms', 'bytes x',
                   'requests x', 'flushes'], rows)
 
 
@@ -174,6 +177,34 @@ def scaling(f):
                     rows.append([row['title'].split(',')[0], SHORT[t], number(r['scaling']),
                                  number(r['scaling4']), number(r['spread'])])
     return table(['workload', 'target', '2 jobs / 1', '4 jobs / 1', 'spread of a figure'], rows)
+
+
+PARTS = [
+    ('memtable_add_ns', 'publish a version in a memtable, ns'),
+    ('memtable_hit_ns', 'lookup, hit in a memtable that is half full, ns'),
+    ('memtable_bytes', 'memory of a memtable, bytes a version'),
+    ('map_hit_ns', 'lookup, hit in the tree, nodes cached, ns'),
+    ('map_bytes', 'nodes of the tree, bytes a version'),
+    ('apply_ns', 'bulk apply: merge into the tree, ns a version'),
+    ('journal_encode_ns', 'encode for the journal, ns a version'),
+    ('journal_bytes', 'journal, bytes a version'),
+    ('journal_replay_ns', 'replay of the journal by an activation, merge included, ns a version'),
+    ('replay_ns', 'replay of a recipe: one epoch out of 64 MiB, ns a block'),
+    ('memory_mib', 'memory of all that, device included, MiB'),
+]
+
+
+def core(f):
+    out = [heading('The core by itself', '='),
+           'Natively, processor time of the machine that it ran on, with its caches and beside whatever '
+           'else it did: to be compared within one run only.\n\n']
+    if f.all.get('parts'):
+        head = ['part'] + ['%d M versions' % (p['versions'] // 1000000) for p in f.all['parts']]
+        out += ['Each part by itself (``build/bench/core --parts``). ``DEEP=1 make bench`` has the column of '
+                '100 million versions, which takes longer and is not always there:\n\n',
+                table(head, [[title] + [number(p[key]) for p in f.all['parts']] for key, title in PARTS])]
+    return out + ['A history (``build/bench/core``; what the words mean is in tests/bench/core.c):\n\n',
+                  table(['figure', ''], [[k, number(v)] for k, v in f.all['core'].items()])]
 
 
 def compared(now, then):
@@ -220,7 +251,20 @@ tests/bench/pages.py.
   those with fsync and of 1 KiB 16 MiB (8, and 4 with 5 ms), sequential ones all.
 * **bytes x, requests x**: what reached the devices, for each byte and request of the
   user (an fsync is one). **flushes**: that reached them; a write-through device gets
-  none. Latencies are those of the reads or writes, of fsync jobs those of the fsync.
+  none. Latencies are those of the reads or writes, of fsync jobs those of the fsync;
+  the longest is that of a read or write, from its submission on.
+* **What has to be done sometime** is part of the job during which it is done. With
+  the one processor that these machines have it shows: deltarec merges what was
+  written into its map once enough of it has come together, which with the first
+  model is during the first random write, and most of it what the sequential one
+  before had written. The rows of 1, 100 and 10,000 epochs begin with nothing to be
+  merged. thin commits its metadata each second.
+* **An fsync after a first write** waits for two requests of deltarec's in turn, the
+  data and then the record that names it, where dm-linear has one: where latency is
+  all that counts, one job alone gets 0.50 of it at most.
+* **The origin side of a snapshot** copies each chunk once after a checkpoint: that is
+  what its sequential write costs, and the settled one does without, but is still
+  split into chunks.
 
 '''
 
@@ -232,6 +276,9 @@ def write(directory):
     out = ['.. SPDX-License-Identifier: GPL-2.0\n\n===========\nPerformance\n===========\n\n',
            'Ratios to dm-linear on the same device, 1.00 being as fast as the device. Figures of %s, '
            'commit %s (Documentation/bench/%s).\n' % (f.all['date'], f.all['commit'], f.name), METHOD]
+    lacking = [WHAT[m] for m in MODELS if not any(m == model for model, _, _ in f.results)]
+    if lacking:
+        out.append('Not measured in that run, so the bars of it are not here: %s.\n\n' % ', '.join(lacking))
     met = [b[-1] for b in f.bars()]
     out += [heading('Bars', '='), '%d of %d are met.\n\n' % (sum(met), len(met)), bars(f)]
     for model, title in TITLES.items():
@@ -252,10 +299,7 @@ def write(directory):
                 'wall: noisy, the median of three. The last column is how far apart three figures of '
                 'the same were at most.\n\n', scaling(f)]
     if 'core' in f.all:
-        out += [heading('The core by itself', '='),
-                'Natively, processor time, of the machine that it ran on (``build/bench/core --json``; what '
-                'the words mean is in tests/bench/core.c):\n\n',
-                table(['figure', ''], [[k, number(v)] for k, v in f.all['core'].items()])]
+        out += core(f)
     out.append(heading('History', '='))
     if len(history) > 1:
         with open(os.path.join(directory, 'bench', 'history.svg'), 'w', encoding='utf-8') as file:

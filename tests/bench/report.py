@@ -69,6 +69,12 @@ def read_pairs(path):
         return dict(line.rstrip('\n').split(' ', 1) for line in f)
 
 
+def read_versions(path):
+    """what the guest has, and the targets by their names"""
+    with open(path) as f:
+        return dict(line.replace('target ', 'target-', 1).split(None, 1) for line in f.read().splitlines())
+
+
 def read_counters(path):
     """sectors, requests and flushes of all disks"""
     with open(path) as f:
@@ -93,7 +99,7 @@ def read_fio(base):
     n = [b - a for a, b in zip(read_counters(base + '.before'), read_counters(base + '.after'))]
     out = {'iops': way['iops'], 'mibs': way['bw_bytes'] / 2**20, 'mib': way['io_bytes'] / 2**20,
            'bytes': n[0] * 512 / way['io_bytes'], 'requests': n[1] / requests, 'flushes': n[2]}
-    out.update(percentiles(way['clat_ns']))
+    out.update(percentiles(way['clat_ns']), max=way['lat_ns']['max'] / 1000)
     if job['sync']['total_ios']:
         out.update({'sync_' + k: v for k, v in percentiles(job['sync']['lat_ns']).items()})
     return out
@@ -107,7 +113,7 @@ def collect(raw, path, pairs):
         if os.path.isfile(script):
             with open(script, 'rb') as f:
                 out['scripts'][os.path.relpath(script, HERE)] = hashlib.sha256(f.read()).hexdigest()[:12]
-    out['versions'] = read_pairs(sorted(glob.glob(raw + '/*/versions'))[0])
+    out['versions'] = read_versions(sorted(glob.glob(raw + '/*/versions'))[0])
     out['tables'], found = {}, {}
     for file in sorted(glob.glob(raw + '/*/*/*/*')):
         model, target, name = file.split('/')[-3:]
@@ -127,6 +133,11 @@ def collect(raw, path, pairs):
     if os.path.exists(raw + '/core.json'):
         with open(raw + '/core.json') as f:
             out['core'] = json.load(f)
+    out['parts'] = []
+    for file in sorted(glob.glob(raw + '/parts-*.json')):
+        with open(file) as f:
+            out['parts'].append(json.load(f))
+    out['parts'].sort(key=lambda p: p['versions'])
     os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
     with open(path, 'w') as f:
         f.write(dump(out))
@@ -249,9 +260,12 @@ def check(figures):
 # --- for a terminal ---------------------------------------------------------------
 
 def number(x):
+    """three digits, since bars are met or missed by hundredths"""
     if x is None:
         return '-'
-    return '%d' % x if abs(x) >= 1000 else '%.0f' % x if abs(x) >= 100 else '%.2f' % x
+    if isinstance(x, int) or abs(x) >= 100:
+        return '%.0f' % x
+    return '%.1f' % x if abs(x) >= 10 else '%.2f' % x if abs(x) >= 2 else '%.3f' % x
 
 
 def show(figures, then):

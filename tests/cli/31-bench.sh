@@ -45,6 +45,20 @@ assert d['versions']['kernel'] and d['versions']['fio'] and d['commit']
 EOF
 result $? "they are what is certain of them"
 
+tests/bench/run --smoke --again core -o "$tmp/again.json" >"$tmp/out" 2>&1 &&
+	/usr/bin/python3 -c "import json, sys
+a, b = (json.load(open(f))['results'] for f in sys.argv[1:])
+assert a == b" "$now" "$tmp/again.json" >>"$tmp/out" 2>&1
+result $? "what the guests have left is there for the next run"
+make -s -C tests/bench >"$tmp/out" 2>&1 &&
+	build/bench/core --json --parts --versions 20000 --blocks 20000 >"$tmp/parts.json" 2>"$tmp/out" &&
+	/usr/bin/python3 -c "import json, sys
+sys.path.insert(0, 'tests/bench')
+import pages
+p = json.load(open(sys.argv[1]))
+assert all(p[key] > 0 for key, _ in pages.PARTS), p" "$tmp/parts.json" >"$tmp/out" 2>&1
+result $? "each part of the core has its figures"
+
 # What was twice as fast before is worse now, and what lacks is found.
 /usr/bin/python3 - "$now" "$tmp/bench/1-then.json" "$tmp/less.json" <<'EOF'
 import json, sys
