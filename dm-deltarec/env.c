@@ -208,6 +208,8 @@ static int env_write(void *ctx, u64 block, const void *buf)
 	struct deltarec_write *w;
 	int r;
 
+	/* Of all long work the place that is passed often enough */
+	cond_resched();
 	wait_event(s->write_wait, (w = claim(s, block)) != NULL);
 	memcpy(w->buf, buf, DR_BLOCK_SIZE);
 	req.mem.ptr.addr = w->buf;
