@@ -279,6 +279,42 @@ static void what_a_drop_says_of_those_below_survives_a_crash(void **state)
 	end();
 }
 
+/*
+ * What hides versions is in the journal alone when a step of reclaim is committed,
+ * and the crash comes then: the superblock knows a head that is newer than what
+ * the journal brings.
+ */
+static void hidden_after_a_crash(bool discarded)
+{
+	memset(&s, 0, sizeof(s));
+	mem_store_init(&s, 1, 50000, 40000);
+	mem_write(&s, 0, BASE);
+	mem_checkpoint(&s, "");
+	mem_merge(&s);
+	if (discarded)
+		mem_zero(&s, 0, STEP);
+	else
+		mem_write(&s, 0, STEP);
+	mem_checkpoint(&s, "");
+	mem_drop(&s, 1);
+	steps();
+	assert_int_equal(kept(), BASE);
+	mem_store_restart(&s);
+	mem_reclaim(&s);
+	assert_int_equal(kept(), BASE);
+	end();
+}
+
+static void a_merge_after_a_crash_visits_below_what_was_written(void **state)
+{
+	hidden_after_a_crash(false);
+}
+
+static void a_merge_after_a_crash_visits_below_what_was_discarded(void **state)
+{
+	hidden_after_a_crash(true);
+}
+
 static void an_epoch_left_empty_goes_after_a_crash_as_well(void **state)
 {
 	u32 i;
@@ -343,6 +379,8 @@ int main(void)
 		TEST(a_pass_begins_again_after_a_crash),
 		TEST(what_is_dropped_while_others_go_up_to_it_stays),
 		TEST(what_a_drop_says_of_those_below_survives_a_crash),
+		TEST(a_merge_after_a_crash_visits_below_what_was_written),
+		TEST(a_merge_after_a_crash_visits_below_what_was_discarded),
 		TEST(an_epoch_left_empty_goes_after_a_crash_as_well),
 		TEST(a_chain_that_is_dropped_takes_few_passes),
 	};
