@@ -43,6 +43,13 @@ u32 head_found(struct model *m, u32 was)
 	return lost ? m->pend_sealed : was;
 }
 
+/* Does the activation discard it (B4)? */
+static bool discards(const struct model *m, const struct or_epoch *o)
+{
+	return m->mode == DR_START_DISCARD && m->since && o->id >= m->since &&
+	       !protects(m, o);
+}
+
 static void adopt_drops(struct model *m)
 {
 	const struct dr_epoch *e;
@@ -50,14 +57,17 @@ static void adopt_drops(struct model *m)
 	bool drop, dropped;
 	u32 i;
 
+	/* Then nobody can tell whether a policy has dropped it before. */
+	for (i = 0; i < m->o.nr; i++)
+		if (discards(m, m->o.e[i]))
+			m->o.e[i]->going = false;
 	retain_done(m);
 	for (i = 0; i < m->o.nr; i++) {
 		o = m->o.e[i];
 		if (!o->sealed || o->dropped)
 			continue;
 		e = dr_epochs_find(&m->st->epochs, o->id);
-		drop = m->mode == DR_START_DISCARD && m->since &&
-		       o->id >= m->since && !protects(m, o);
+		drop = discards(m, o);
 		dropped = e && e->state == DR_EPOCH_DROPPED;
 		if (!e || dropped != drop)
 			fail(m, "epoch %u is %s", o->id,
