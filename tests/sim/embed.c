@@ -516,3 +516,51 @@ int merge_all(struct model *m)
 		r = make_room(m);
 	return r;
 }
+
+static int commit_all(struct dr_store *st)
+{
+	int r;
+
+	dr_store_begin(st);
+	r = dr_store_commit(st, true);
+	if (r)
+		dr_store_abort(st);
+	return r;
+}
+
+int commit_epochs(struct model *m)
+{
+	int r = 0;
+
+	while (!r && m->jn)
+		r = journal_write(m);
+	if (r)
+		return r;
+	lock(m);
+	m->st->tail_known = false;
+	m->st->active_since = m->st->head;
+	unlock(m);
+	r = step_or_not(m, commit_all);
+	if (r == -EAGAIN)
+		return 0;
+	say(m, "commit of the epochs: %d", r);
+	if (check_ret(m, "commit of the epochs", r) < 0)
+		return -EIO;
+	commit_made(m);
+	m->release_final = true;
+	return 0;
+}
+
+int ring_room(struct model *m)
+{
+	int r = 0;
+
+	while (!r && !dr_store_ring_has_room(m->st)) {
+		r = merge_all(m);
+		if (!r && !dr_store_ring_has_room(m->st))
+			r = commit_epochs(m);
+		if (!r)
+			r = release(m);
+	}
+	return r;
+}

@@ -169,6 +169,20 @@ static void pick_profile(struct model *m)
 	m->tight = chance(&m->rng, 25) ? 40 + rnd(&m->rng, 200) : 0;
 }
 
+/* Past half, a merge is due; the journal should not fill up. */
+static int merge_if_due(struct model *m)
+{
+	const struct dr_store *st = m->st;
+
+	if (!dr_store_half_full(st) ||
+	    (dr_journal_used(&st->journal) <= st->journal.blocks / 8 * 5 &&
+	     chance(&m->rng, m->lazy)))
+		return 0;
+	if (st->active->used || m->release || st->frozen)
+		return make_room(m);
+	return st->ctl_state == DR_CTL_NONE ? commit_epochs(m) : 0;
+}
+
 static int one_op(struct model *m)
 {
 	u32 i, sum = 0;
@@ -183,14 +197,7 @@ static int one_op(struct model *m)
 	    !m->st->frozen)
 		return 0;
 	r = ops[i].op(m);
-	/* Past half, a merge is due; the journal should not fill up. */
-	if (!r && dr_store_half_full(m->st) &&
-	    (dr_journal_used(&m->st->journal) >
-	     m->st->journal.blocks / 8 * 5 ||
-	     !chance(&m->rng, m->lazy)) &&
-	    (m->st->active->used || m->release || m->st->frozen))
-		r = make_room(m);
-	return r;
+	return r ? r : merge_if_due(m);
 }
 
 static void finish(struct model *m)

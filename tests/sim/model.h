@@ -173,6 +173,10 @@ int release(struct model *m);
 int merge_all(struct model *m);
 int reclaim_all(struct model *m);
 int make_room(struct model *m);
+/* With the tables empty, the journal tells of nothing but epochs. */
+int commit_epochs(struct model *m);
+/* Whoever places a control record waits for this. */
+int ring_room(struct model *m);
 
 /* write.c */
 int op_write(struct model *m);

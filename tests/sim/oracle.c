@@ -130,6 +130,18 @@ u64 or_value(const struct oracle *o, u32 id, u64 sector)
 	return or_sector(o, or_state(o, id, sector / o->spb), sector);
 }
 
+bool or_same(const struct oracle *o, const struct or_ver *x,
+	     const struct or_ver *y, u64 block)
+{
+	u64 s = block * o->spb;
+	u32 i;
+
+	for (i = 0; x != y && i < o->spb && s + i < o->nr_sectors; i++)
+		if (or_sector(o, x, s + i) != or_sector(o, y, s + i))
+			return false;
+	return true;
+}
+
 bool or_descends(const struct oracle *o, u32 id, u32 anc)
 {
 	const struct or_epoch *e;

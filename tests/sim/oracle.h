@@ -79,6 +79,9 @@ u32 or_writer(const struct oracle *o, u32 id, u64 block);
 u64 or_value(const struct oracle *o, u32 id, u64 sector);
 /* A sector of a version (NULL: the origin) */
 u64 or_sector(const struct oracle *o, const struct or_ver *v, u64 sector);
+/* Have two versions of a block the same content? */
+bool or_same(const struct oracle *o, const struct or_ver *x,
+	     const struct or_ver *y, u64 block);
 /* Is @anc on the way from @id to the root? */
 bool or_descends(const struct oracle *o, u32 id, u32 anc);
 

@@ -63,7 +63,7 @@ int op_checkpoint(struct model *m)
 	char label[DR_LABEL_MAX + 1];
 	s64 r;
 
-	if (ctl_pump(m))
+	if (ctl_pump(m) || ring_room(m))
 		return -EIO;
 	pick_label(m, label);
 	for (;;) {
@@ -130,6 +130,8 @@ int op_rollback(struct model *m)
 	if (chance(&m->rng, 5))
 		to = 0;
 	r = quiesce(m);
+	if (!r)
+		r = ring_room(m);
 	if (r)
 		return r;
 	r = dr_store_rollback(m->st, to, m->nr_ops);
@@ -204,29 +206,54 @@ static u64 slot_of(const struct or_ver *v)
 	return v ? v->slot : DR_SLOT_ORIGIN;
 }
 
-/* The sealed replay, and the head that it was computed from */
-static u64 or_replay(struct model *m, struct or_epoch *to)
+/* Does the replay have a version of the block, and in which slot? */
+static bool made(struct model *m, const struct dr_lineage *l, u32 id, u64 block,
+		 u64 *slot)
 {
-	struct or_ver *hole = calloc(1, sizeof(*hole) + m->spb * sizeof(u64));
-	struct or_rules rs = { m->st->head, m->rule, m->nr_rules };
-	const struct or_ver *v;
+	struct dr_snap snap;
+	struct dr_state s;
+
+	dr_store_snap(m->st, &snap);
+	if (lookup(m, &snap, l, id, block, 1, &s))
+		return false;
+	*slot = s.slot;
+	return s.epoch == id;
+}
+
+/*
+ * The versions of the replay @id on top of @sealed. In which slot a commit left
+ * something only the store knows, and so whether a replay changes that; what is
+ * seen then is known. Return: how many they are
+ */
+static u64 or_replay(struct model *m, u32 id, u32 sealed)
+{
+	struct or_ver *own = calloc(1, sizeof(*own) + m->spb * sizeof(u64));
+	struct dr_lineage *l = dr_lineage_make(&m->st->epochs, &m->env, id);
+	struct or_rules rs = { sealed, m->rule, m->nr_rules };
+	const struct or_ver *v, *now;
 	u64 b, n = 0;
+	bool differs;
 	u32 i;
 
-	hole->slot = DR_SLOT_ORIGIN;
 	for (b = 0; b < m->o.nr_blocks; b++) {
 		v = survivor(m, &rs, b);
-		if (slot_of(v) == slot_of(or_state(&m->o, m->st->head, b)))
+		now = or_state(&m->o, sealed, b);
+		own->slot = slot_of(v);
+		differs = own->slot != slot_of(now);
+		if (m->folded)
+			differs = made(m, l, id, b, &own->slot);
+		if (!differs && !or_same(&m->o, v, now, b))
+			fail(m, "replay %u has left block %llu", id, ull(b));
+		if (!differs)
 			continue;
+		own->merged = v && v->merged;
 		for (i = 0; i < m->spb; i++)
-			hole->val[i] = or_sector(&m->o, NULL, b * m->spb + i);
-		or_set(&m->o, to->id, b, v ? v : hole);
-		/* Wherever it comes from, here the replay has written it. */
-		to->ver[b]->kept = false;
-		to->keeps[b] = false;
+			own->val[i] = or_sector(&m->o, v, b * m->spb + i);
+		or_set(&m->o, id, b, own);
 		n++;
 	}
-	free(hole);
+	m->env.free(m->env.ctx, l);
+	free(own);
 	return n;
 }
 
@@ -256,17 +283,15 @@ static int replay_commit(struct model *m)
 {
 	u32 id = m->st->replay->epoch, sealed = m->st->head;
 	u64 counted = ~0ULL, changed, n;
-	struct or_epoch *e;
 	int r;
 
 	r = quiesce(m);
 	if (!r)
 		r = merge_all(m);
+	if (!r)
+		r = ring_room(m);
 	if (!r && m->nr_rules == 1 && m->counted == m->st->published)
 		r = count_rule(m, &counted);
-	e = or_add(&m->o, id, sealed);
-	e->note = m->replay_note;
-	n = or_replay(m, e);
 	while (!r) {
 		r = step_or_not(m, commit_now);
 		if (r == -EAGAIN) {
@@ -281,16 +306,16 @@ static int replay_commit(struct model *m)
 		m->release_era = ++m->era;
 		r = release(m);
 	}
-	if (r) {
-		or_remove(&m->o, id);
+	if (r)
 		return r;
-	}
 	changed = m->st->replay->changed;
+	or_add(&m->o, id, sealed)->note = m->replay_note;
+	n = or_replay(m, id, sealed);
 	say(m, "replay %u committed, %llu changed, head %u", id, ull(changed),
 	    m->st->head);
 	or_add(&m->o, m->st->head, id);
 	pend(m, PEND_REPLAY, sealed, id);
-	if ((changed != n && !m->folded) || (counted != ~0ULL && counted != changed))
+	if (changed != n || (counted != ~0ULL && counted != changed))
 		fail(m, "replay changed %llu, counted %llu, should be %llu",
 		     ull(changed), ull(counted), ull(n));
 	verify_preview(m, sealed, id, m->st->replay->mixed);
@@ -325,7 +350,7 @@ int op_replay(struct model *m)
 	case 6:
 		return replay_commit(m);
 	}
-	if (ctl_pump(m))
+	if (ctl_pump(m) || ring_room(m))
 		return -EIO;
 	r = check_ret(m, "abort", dr_replay_abort(m->st));
 	if (r)
@@ -341,6 +366,8 @@ static int drop_one(struct model *m, u32 id)
 {
 	int r = ctl_pump(m);
 
+	if (!r)
+		r = ring_room(m);
 	if (r)
 		return r;
 	lock(m);

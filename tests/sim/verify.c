@@ -61,6 +61,18 @@ static bool is_needed(const struct model *m, u32 epoch, u64 block)
 	return false;
 }
 
+/* Dropped epochs that stay have versions: @full, by table position */
+static void verify_no_empty(struct model *m, const bool *full)
+{
+	const struct dr_epochs *t = &m->st->epochs;
+	u32 i;
+
+	for (i = 0; i < t->nr; i++)
+		if (t->e[i].state == DR_EPOCH_DROPPED && !full[i])
+			fail(m, "reclaim has left epoch %u, which is empty",
+			     t->e[i].id);
+}
+
 /* R3: a reclaim that says that it is done has left nothing behind. */
 void verify_reclaimed(struct model *m)
 {
@@ -68,6 +80,7 @@ void verify_reclaimed(struct model *m)
 	struct dr_cursor c;
 	const void *entry;
 	struct dr_map v;
+	bool *full;
 	u64 b;
 	int r;
 
@@ -75,12 +88,15 @@ void verify_reclaimed(struct model *m)
 	if (m->st->replay || m->fold || m->st->ctl_state != DR_CTL_NONE ||
 	    m->st->active->used || m->st->frozen)
 		return;
+	full = calloc(m->st->epochs.nr, sizeof(*full));
 	r = dr_cursor_init(&c, &m->env, m->st->uuid, &dr_tree_map, &m->st->map);
 	if (!r)
 		r = dr_cursor_ge(&c, dr_map_key(0, 0), &entry);
 	for (; r == 1; r = dr_cursor_next(&c, &entry)) {
 		dr_map_decode(&v, entry);
 		e = dr_epochs_find(&m->st->epochs, v.epoch);
+		if (e)
+			full[e - m->st->epochs.e] = true;
 		/* The oracle does not know where a commit keeps what. */
 		if (!e || e->state != DR_EPOCH_DROPPED ||
 		    e->flags & DR_EPOCH_SHARES)
@@ -91,6 +107,9 @@ void verify_reclaimed(struct model *m)
 				     ull(b), v.epoch);
 	}
 	dr_cursor_exit(&c);
+	if (!r)
+		verify_no_empty(m, full);
+	free(full);
 }
 
 void verify_head(struct model *m)
@@ -175,15 +194,8 @@ void verify_epochs(struct model *m)
 
 static bool differs(struct model *m, u32 a, u32 b, u64 block)
 {
-	const struct or_ver *x = or_state(&m->o, a, block);
-	const struct or_ver *y = or_state(&m->o, b, block);
-	u64 s = block * m->spb;
-	u32 i;
-
-	for (i = 0; x != y && i < m->spb && s + i < m->o.nr_sectors; i++)
-		if (or_sector(&m->o, x, s + i) != or_sector(&m->o, y, s + i))
-			return true;
-	return false;
+	return !or_same(&m->o, or_state(&m->o, a, block),
+			or_state(&m->o, b, block), block);
 }
 
 void verify_diff(struct model *m, u32 from, u32 to)
