@@ -82,7 +82,7 @@ add_case 29-bails-below <<<'pass this; (must false); finish'
 add_case 30-panics <<<'pass this; echo c >/proc/sysrq-trigger; sleep 600'
 add_case 31-after <<<'pass this; finish'
 mapfile -t cases < <(cd "$tmp/put/tests" && printf '%s\n' dm/[0-9]*)
-tests/tools/vm-cases "$tmp/logs" "$tmp/put" "${cases[@]}" \
+PATIENCE=1 tests/tools/vm-cases "$tmp/logs" "$tmp/put" "${cases[@]}" \
 	>"$tmp/cases" 2>"$tmp/errors"
 
 # case_is pass|fail|skip NAME WHY
