@@ -7,7 +7,8 @@
  * the block, if there is one; when the run begins before the block, that entry
  * is the run's newest version at all, and a second search, from the run's
  * first block, finds the one that is wanted. An abandoned branch costs one
- * more search, however many versions it has (M5).
+ * more search, however many versions it has. From there on the leaves are gone
+ * through, for what continues it (M5).
  */
 #include "map.h"
 
@@ -127,6 +128,9 @@ static int tree_state(probe_fn probe, void *arg, const struct dr_lineage *l,
 			return r;
 		if (!p->found || p->m.block != run)
 			break;
+		/* Versions of a run are of one length, but in a damaged tree. */
+		if (run + p->m.len <= block)
+			return -EUCLEAN;
 	}
 	set_hole(st, run_len);
 	return 0;
@@ -205,7 +209,6 @@ int dr_map_state(struct dr_cursor *c, const struct dr_lineage *l, u32 epoch,
 /* --- runs that continue a state ---------------------------------------------- */
 
 struct follow {
-	const struct dr_lineage *l;
 	struct dr_state *st;	/* of @block, and of st->len blocks so far */
 	u64 block;
 	u64 max;
@@ -273,8 +276,8 @@ static void follow(const struct dr_env *env, const struct dr_root *root,
 	u64 next, seeks;
 	int i = spot->pos + 1;
 
-	/* A run takes two at most; more have a damaged tree. */
-	for (seeks = 2 * f->max + 2; seeks; seeks--) {
+	/* A run takes three at most; more have a damaged tree. */
+	for (seeks = 3 * f->max + 3; seeks; seeks--) {
 		if (!spot->leaf || !follow_leaf(f, spot, i))
 			return;
 		if (!spot->has_next) {
@@ -349,13 +352,11 @@ int dr_map_lookup(const struct dr_env *env, const struct dr_snap *snap,
 			if (!find_recent(snap, l, epoch, block + n, &next) ||
 			    next.epoch != st->epoch ||
 			    next.flags != st->flags ||
+			    next.in_active != st->in_active ||
 			    next.slot != dr_slot_plus(st->slot, n, slot_blocks))
 				break;
 			/* The latest counts for "is it recorded?" */
-			if (next.in_active && st->in_active)
-				st->at = max(st->at, next.at);
-			else if (next.in_active != st->in_active)
-				break;
+			st->at = max(st->at, next.at);
 		}
 		st->len = n;
 		return 0;
@@ -365,9 +366,10 @@ int dr_map_lookup(const struct dr_env *env, const struct dr_snap *snap,
 	if (r)
 		return r;
 	if (st->len < max)
-		follow(env, &snap->map, &p.spot,
-		       &(struct follow){ l, st, block, max, epoch,
-					 slot_blocks });
+		follow(env, &snap->map, &p.spot, &(struct follow){
+			.st = st, .block = block, .max = max, .epoch = epoch,
+			.slot_blocks = slot_blocks,
+		});
 	for (n = 1; n < st->len; n++) {
 		n = skip_absent(snap, block, n, st->len);
 		if (n < st->len &&
@@ -409,7 +411,10 @@ static bool pass_leaf(struct pass *p, const struct dr_disk_node *leaf, int i)
 	return true;
 }
 
-/* The same, as far as the tree tells; no run that began before holds @block. */
+/*
+ * The same, as far as the tree tells. A run that began before @block has nothing
+ * of the head's there.
+ */
 static u64 tree_unsettled(const struct dr_env *env, const struct dr_root *root,
 			  u32 head, u64 block, u64 max)
 {
@@ -420,8 +425,8 @@ static u64 tree_unsettled(const struct dr_env *env, const struct dr_root *root,
 	u64 seeks;
 	int i;
 
-	/* A run takes two at most; more have a damaged tree. */
-	for (seeks = 2 * max + 2; seeks; seeks--) {
+	/* A run takes three at most; more have a damaged tree. */
+	for (seeks = 3 * max + 3; seeks; seeks--) {
 		if (dr_tree_seek(env, &dr_tree_map, root, key, &spot, &want))
 			break;
 		i = spot.pos;
@@ -430,7 +435,8 @@ static u64 tree_unsettled(const struct dr_env *env, const struct dr_root *root,
 			i++;
 		if (!spot.leaf || !pass_leaf(&p, spot.leaf, i) ||
 		    !spot.has_next || spot.next.hi >= p.end)
-			return p.end - block;
+			/* A damaged parent may have led to what lies before. */
+			return p.end > block ? p.end - block : 0;
 		key = spot.next;
 		/* A stack that goes on there: to the head's place, or its end */
 		if (key.hi == p.run)

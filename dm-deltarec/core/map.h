@@ -28,7 +28,7 @@ struct dr_state {
 	u8 flags;	/* DR_MAP_* */
 	bool in_active;	/* found in the active table, at index: */
 	bool in_frozen;
-	u32 at;
+	u32 at;		/* of the latest of these blocks */
 };
 
 /**
@@ -58,8 +58,8 @@ int dr_map_lookup(const struct dr_env *env, const struct dr_snap *snap,
  * @max: blocks of interest
  *
  * The question of a write that replaces whole blocks: it need not know what it
- * replaces, only that it may not go there in place. Runs of a leaf are looked
- * through in passing, where dr_map_lookup() searches for each.
+ * replaces, only that it may not go there in place: where dr_map_lookup() ends
+ * with what continues one state, this goes on over all that are not the head's.
  *
  * Context: inside env->enter/leave since before @snap was read.
  * Return: from @block on surely so many blocks, at most @max; fewer than there
@@ -69,7 +69,8 @@ u64 dr_map_unsettled(const struct dr_env *env, const struct dr_snap *snap,
 		     u64 block, u64 max);
 
 /**
- * dr_map_state() - as dr_map_lookup(), from the tree alone, sleeping
+ * dr_map_state() - as dr_map_lookup(), from the tree alone and at most to the end
+ * of a run, sleeping
  * @c: cursor over the map tree
  * Context: may sleep. Return: 0 or a negative errno.
  */

@@ -315,6 +315,23 @@ static void memtables_come_before_the_tree(void **state)
 	end();
 }
 
+static void an_extent_is_recorded_when_its_latest_block_is(void **state)
+{
+	struct dr_state s;
+
+	begin(5, 1);
+	dr_mem_add(&frozen, 50, 4, 1000, 0);
+	dr_mem_add(&frozen, 80, 4, 7000, 0);
+	dr_mem_add(&frozen, 51, 4, 1001, 0);
+	dr_mem_add(&active, 52, 4, 1002, 0);
+	s = look(5, 50, 9);
+	is(s, 1000, 2, 4);
+	assert_true(s.in_frozen && s.at == 2);
+	s = look(5, 52, 9);
+	assert_true(s.in_active && s.len == 1 && s.at == 0);
+	end();
+}
+
 static void neighbours_in_a_memtable_are_one_extent(void **state)
 {
 	struct dr_state s;
@@ -475,6 +492,69 @@ static void a_first_write_ends_where_a_node_is_not_at_hand(void **state)
 	end();
 }
 
+/* --- damaged trees that every node of looks sound in ------------------------------- */
+
+static int try(u32 epoch, u64 block, u64 max)
+{
+	struct dr_lineage *l = dr_lineage_make(&t, &x.m.env, epoch);
+	struct dr_snap snap = { .active = &active, .frozen = &frozen,
+				.map = root, .lineage = l, .head = epoch };
+	struct dr_want want;
+	struct dr_state st;
+	int r;
+
+	x.m.env.enter(&x.m);
+	r = dr_map_lookup(&x.m.env, &snap, l, epoch, block, max, slot_blocks,
+			  &st, &want);
+	x.m.env.leave(&x.m);
+	if (!r)
+		assert_in_range(st.len, 1, max);
+	free(l);
+	return r;
+}
+
+static void versions_of_different_length_are_an_error(void **state)
+{
+	begin(2, 1);
+	put(10, 1, 1, 1000);
+	put(10, 4, 2, 2000);
+	build();
+	is(look(2, 11, 9), 2001, 3, 2);
+	assert_int_equal(try(1, 11, 9), -EUCLEAN);
+	assert_int_equal(try(1, 12, 9), -EUCLEAN);
+	end();
+}
+
+/* The parent says that the second leaf begins later than it does. */
+static void a_parent_that_leads_back_promises_nothing(void **state)
+{
+	struct dr_disk_child *c;
+	struct dr_disk_node *n;
+	u64 from;
+	u32 i;
+
+	begin(2, 1);
+	for (i = 0; i < 1000; i++)
+		put(20 * i, 1, 2, 1000 + 2 * i);
+	build();
+	assert_int_equal(root.level, 1);
+	n = mem_block(&x.m, root.block);
+	c = (struct dr_disk_child *)n->data + 1;
+	from = le64_to_cpu(c->key_hi);
+	c->key_hi = cpu_to_le64(from + 9);
+	root.crc = dr_head_seal(n, DR_TYPE_NODE, root.block,
+				le64_to_cpu(n->head.gen), x.uuid);
+	mem_forget(&x.m);
+	for (i = 0; i < 40; i++)
+		while (try(2, from - 20 + i, 1) == -EAGAIN)
+			look(2, from - 20 + i, 1);
+	for (i = 0; i < 40; i++) {
+		assert_int_equal(try(2, from - 20 + i, 20), 0);
+		assert_in_range(unsettled(2, from - 20 + i, 20), 0, 20);
+	}
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -488,12 +568,15 @@ int main(void)
 		TEST(runs_that_go_on_are_one_extent),
 		TEST(extents_through_stacks_of_any_height_equal_a_walk),
 		TEST(memtables_come_before_the_tree),
+		TEST(an_extent_is_recorded_when_its_latest_block_is),
 		TEST(neighbours_in_a_memtable_are_one_extent),
 		TEST(a_range_in_memory_cuts_a_run_of_the_tree),
 		TEST(a_lookup_that_needs_a_node_says_which),
 		TEST(a_first_write_ends_before_what_is_settled),
 		TEST(a_first_write_finds_the_head_in_stacks_of_any_height),
 		TEST(a_first_write_ends_where_a_node_is_not_at_hand),
+		TEST(versions_of_different_length_are_an_error),
+		TEST(a_parent_that_leads_back_promises_nothing),
 	};
 
 	return mem_tests("map", tests);
