@@ -12,13 +12,11 @@
  */
 #include "map.h"
 
-/* One search: the entry at or before a key, and what comes after it */
+/* One search: where it ended, and the entry at or before the key */
 struct probe {
 	struct dr_spot spot;
 	struct dr_map m;
 	bool found;
-	u64 next_block;		/* first block of the following entry */
-	u16 next_len;		/* 0: not known */
 };
 
 static const struct dr_disk_map *entries(const struct dr_disk_node *leaf)
@@ -85,6 +83,24 @@ static void set_found(struct dr_state *st, const struct dr_map *m, u64 block,
 	st->flags = m->flags;
 }
 
+/* A hole that begins at @block, up to what follows the entry before it */
+static u64 hole_len(const struct dr_spot *spot, u64 block, u64 max)
+{
+	struct dr_map m;
+
+	if (spot->leaf && spot->pos + 1 < le16_to_cpu(spot->leaf->nr)) {
+		dr_map_decode(&m, entries(spot->leaf) + spot->pos + 1);
+	} else if (spot->has_next) {
+		/* Its length is in a leaf not at hand: 1 is always true. */
+		m.block = spot->next.hi;
+		m.len = 1;
+	} else {
+		return max;
+	}
+	/* A run at this very block, with newer versions only? */
+	return min_t(u64, max, m.block <= block ? m.len : m.block - block);
+}
+
 /*
  * State according to the tree; @probe is the only thing that reads it, and @p
  * where that ended.
@@ -101,11 +117,7 @@ static int tree_state(probe_fn probe, void *arg, const struct dr_lineage *l,
 	if (r)
 		return r;
 	if (!p->found || p->m.block + p->m.len <= block) {
-		/* No run, or one at this very block with newer versions only */
-		if (p->next_block <= block)
-			set_hole(st, min_t(u64, max, p->next_len));
-		else
-			set_hole(st, min(max, p->next_block - block));
+		set_hole(st, hole_len(&p->spot, block, max));
 		return 0;
 	}
 	run = p->m.block;
@@ -145,28 +157,10 @@ struct peek_arg {
 static void probe_fill(struct probe *p)
 {
 	const struct dr_spot *spot = &p->spot;
-	const struct dr_disk_map *e;
-	struct dr_map m;
 
-	p->found = false;
-	p->next_block = ~0ULL;
-	p->next_len = 0;
-	if (!spot->leaf)
-		return;
-	e = entries(spot->leaf);
-	if (spot->pos >= 0) {
-		p->found = true;
-		dr_map_decode(&p->m, e + spot->pos);
-	}
-	if (spot->pos + 1 < le16_to_cpu(spot->leaf->nr)) {
-		dr_map_decode(&m, e + spot->pos + 1);
-		p->next_block = m.block;
-		p->next_len = m.len;
-	} else if (spot->has_next) {
-		/* Its length is in a leaf not at hand: 1 is always true. */
-		p->next_block = spot->next.hi;
-		p->next_len = 1;
-	}
+	p->found = spot->leaf && spot->pos >= 0;
+	if (p->found)
+		dr_map_decode(&p->m, entries(spot->leaf) + spot->pos);
 }
 
 static int probe_peek(void *arg, struct dr_key key, struct probe *p)
@@ -206,97 +200,119 @@ int dr_map_state(struct dr_cursor *c, const struct dr_lineage *l, u32 epoch,
 			  &p, st);
 }
 
-/* --- runs that continue a state ---------------------------------------------- */
+/* --- from run to run ---------------------------------------------------------- */
 
-struct follow {
-	struct dr_state *st;	/* of @block, and of st->len blocks so far */
-	u64 block;
-	u64 max;
+struct walk {
+	const struct dr_env *env;
+	const struct dr_root *root;
+	struct dr_spot spot;
+	int i;			/* entry of its leaf to go on from */
 	u32 epoch;
-	u32 slot_blocks;
+	u64 block;		/* runs before this one are passed over */
+	u64 seeks;		/* left; a damaged tree could go on for ever */
 };
 
-/* Is the newest version of a run that @epoch may see what @st goes on with? */
-static bool continues(const struct follow *f, const struct dr_map *m)
+/* The runs that begin at @block or later; @p: the state before it was found there. */
+static void walk_from(struct walk *w, const struct dr_env *env,
+		      const struct dr_root *root, const struct probe *p,
+		      u32 epoch, u64 block, u64 max)
 {
-	const struct dr_state *st = f->st;
-
-	return m->epoch == st->epoch && m->flags == st->flags &&
-	       m->slot == dr_slot_plus(st->slot, st->len, f->slot_blocks);
+	*w = (struct walk){
+		.env = env, .root = root, .spot = p->spot,
+		.i = p->spot.pos + 1, .epoch = epoch, .block = block,
+		/* A run takes three at most. */
+		.seeks = 3 * max + 3,
+	};
 }
 
-/*
- * Go on through the runs of a leaf, from its entry @i. Where the newest version is
- * of another branch it ends: the next lookup finds out. False: the end was met.
- */
-static bool follow_leaf(struct follow *f, const struct dr_spot *spot, int i)
+/* Next run that begins in this leaf: 1, or 0 where another has to be sought */
+static int walk_leaf(struct walk *w, struct dr_map *m, bool *found)
 {
-	const struct dr_disk_node *leaf = spot->leaf;
-	int end, nr = le16_to_cpu(leaf->nr);
-	struct dr_state *st = f->st;
-	struct dr_map m;
-	u64 run;
+	const struct dr_spot *spot = &w->spot;
+	int end, nr = le16_to_cpu(spot->leaf->nr);
 
-	for (; i < nr && st->len < f->max;
-	     i = first_after(leaf, end, run, ~0u)) {
-		end = i;
-		dr_map_decode(&m, entries(leaf) + i);
-		run = m.block;
-		if (run < f->block + st->len)
-			continue;
-		/* A hole is of epoch 0, and what no run covers goes on with it. */
-		if (run > f->block + st->len) {
-			if (st->epoch)
-				return false;
-			st->len = min(f->max, run - f->block);
-		}
-		end = first_after(leaf, i, run, f->epoch);
-		/* Is the newest one in the next leaf? */
-		if (end == nr && spot->has_next && spot->next.hi == run &&
-		    spot->next.lo <= f->epoch)
-			return true;
-		if (end > i)
-			dr_map_decode(&m, entries(leaf) + end - 1);
-		if (end > i ? !continues(f, &m) : st->epoch)
-			return false;
-		st->len = min(f->max, st->len + m.len);
+	for (; w->i < nr; w->i = first_after(spot->leaf, w->i, m->block, ~0u)) {
+		dr_map_decode(m, entries(spot->leaf) + w->i);
+		if (m->block >= w->block)
+			break;
 	}
-	return st->len < f->max;
+	if (w->i >= nr)
+		return 0;
+	end = first_after(spot->leaf, w->i, m->block, w->epoch);
+	/* Is the newest one in the next leaf? */
+	if (end == nr && spot->has_next && spot->next.hi == m->block &&
+	    spot->next.lo <= w->epoch)
+		return 0;
+	*found = end > w->i;
+	if (*found)
+		dr_map_decode(m, entries(spot->leaf) + end - 1);
+	w->i = first_after(spot->leaf, end, m->block, ~0u);
+	w->block = m->block + m->len;
+	return 1;
 }
 
 /*
- * Extend a state that was found at @spot. History cuts runs short, often to single
- * blocks, but what was written together lies together: in the tree, too.
+ * Next run, and its newest version up to the epoch, if it is @found; otherwise
+ * only block and length of @m count. Return: 1, 0 when there is none, or an error
+ * when a node is not at hand: then there is none before w->block.
  */
-static void follow(const struct dr_env *env, const struct dr_root *root,
-		   struct dr_spot *spot, struct follow *f)
+static int walk_next(struct walk *w, struct dr_map *m, bool *found)
 {
 	struct dr_want want;
 	struct dr_key key;
-	u64 next, seeks;
-	int i = spot->pos + 1;
+	int r;
 
-	/* A run takes three at most; more have a damaged tree. */
-	for (seeks = 3 * f->max + 3; seeks; seeks--) {
-		if (!spot->leaf || !follow_leaf(f, spot, i))
-			return;
-		if (!spot->has_next) {
-			if (!f->st->epoch)
-				f->st->len = f->max;
-			return;
-		}
+	if (!w->spot.leaf)
+		return 0;
+	while (!walk_leaf(w, m, found)) {
+		if (!w->spot.has_next)
+			return 0;
 		/* Of a stack that goes on there, to what is asked about */
-		next = f->block + f->st->len;
-		key = spot->next;
-		if (key.hi < next)
-			key = dr_map_key(next, 0);
-		else if (key.hi == next && key.lo <= f->epoch)
-			key.lo = f->epoch;
-		if (dr_tree_seek(env, &dr_tree_map, root, key, spot, &want))
+		key = w->spot.next;
+		if (key.hi < w->block)
+			key = dr_map_key(w->block, 0);
+		else if (key.lo <= w->epoch)
+			key.lo = w->epoch;
+		w->block = key.hi;
+		r = w->seeks-- ? dr_tree_seek(w->env, &dr_tree_map, w->root, key,
+					      &w->spot, &want) : -EUCLEAN;
+		if (r)
+			return r;
+		w->i = w->spot.pos;
+		/* The entry before (block, 0) is not asked about. */
+		if (w->i < 0 || !key.lo)
+			w->i++;
+	}
+	return 1;
+}
+
+/*
+ * Extend a state by the runs that continue it. History cuts runs short, often to
+ * single blocks, but what was written together lies together: in the tree, too.
+ * A hole is of epoch 0, and goes on over what no run covers. Where the newest
+ * version is of another branch it ends: the next lookup finds out.
+ */
+static void follow(struct walk *w, u64 block, u64 max, u32 slot_blocks,
+		   struct dr_state *st)
+{
+	struct dr_map m;
+	bool found;
+	int r;
+
+	while (st->len < max) {
+		r = walk_next(w, &m, &found);
+		/* Without a run all is a hole, as far as that is known. */
+		if (!st->epoch)
+			st->len = min(max, r > 0 ? m.block - block :
+					   r ? w->block - block : max);
+		if (r <= 0 || st->len == max || m.block != block + st->len ||
+		    found != !!st->epoch)
 			return;
-		i = spot->pos;
-		if (i < 0 || !key.lo)
-			i++;
+		if (found && (m.epoch != st->epoch || m.flags != st->flags ||
+			      m.slot != dr_slot_plus(st->slot, st->len,
+						     slot_blocks)))
+			return;
+		st->len = min(max, st->len + m.len);
 	}
 }
 
@@ -339,6 +355,7 @@ int dr_map_lookup(const struct dr_env *env, const struct dr_snap *snap,
 	struct peek_arg arg = { env, &snap->map, want };
 	struct dr_state next;
 	struct probe p;
+	struct walk w;
 	u64 n;
 	int r;
 
@@ -365,11 +382,10 @@ int dr_map_lookup(const struct dr_env *env, const struct dr_snap *snap,
 		       st);
 	if (r)
 		return r;
-	if (st->len < max)
-		follow(env, &snap->map, &p.spot, &(struct follow){
-			.st = st, .block = block, .max = max, .epoch = epoch,
-			.slot_blocks = slot_blocks,
-		});
+	if (st->len < max) {
+		walk_from(&w, env, &snap->map, &p, epoch, block + st->len, max);
+		follow(&w, block, max, slot_blocks, st);
+	}
 	for (n = 1; n < st->len; n++) {
 		n = skip_absent(snap, block, n, st->len);
 		if (n < st->len &&
@@ -382,67 +398,23 @@ int dr_map_lookup(const struct dr_env *env, const struct dr_snap *snap,
 
 /* --- where the head has no data of its own ---------------------------------- */
 
-struct pass {
-	u32 head;
-	u64 end;		/* the head has data there, or nobody asked */
-	u64 run;		/* the last run that was looked at */
-};
-
-/* Go through the runs of a leaf. False: the end was met */
-static bool pass_leaf(struct pass *p, const struct dr_disk_node *leaf, int i)
+/* How far, as the tree tells? */
+static u64 tree_unsettled(struct walk *w, u64 end)
 {
 	struct dr_map m;
+	bool found;
+	int r;
 
-	while (i < le16_to_cpu(leaf->nr)) {
-		dr_map_decode(&m, entries(leaf) + i);
-		if (m.block >= p->end)
-			return false;
-		p->run = m.block;
-		i = first_after(leaf, i, p->run, p->head);
-		if (i)
-			dr_map_decode(&m, entries(leaf) + i - 1);
-		if (m.block == p->run && m.epoch == p->head &&
-		    dr_slot_is_data(m.slot)) {
-			p->end = p->run;
-			return false;
-		}
-		i = first_after(leaf, i, p->run, ~0u);
-	}
-	return true;
-}
-
-/*
- * The same, as far as the tree tells. A run that began before @block has nothing
- * of the head's there.
- */
-static u64 tree_unsettled(const struct dr_env *env, const struct dr_root *root,
-			  u32 head, u64 block, u64 max)
-{
-	struct pass p = { .head = head, .end = block + max };
-	struct dr_key key = dr_map_key(block, 0);
-	struct dr_spot spot;
-	struct dr_want want;
-	u64 seeks;
-	int i;
-
-	/* A run takes three at most; more have a damaged tree. */
-	for (seeks = 3 * max + 3; seeks; seeks--) {
-		if (dr_tree_seek(env, &dr_tree_map, root, key, &spot, &want))
+	while (w->block < end) {
+		r = walk_next(w, &m, &found);
+		if (r < 0)
 			break;
-		i = spot.pos;
-		/* The entry before (block, 0) is not asked about. */
-		if (i < 0 || !key.lo)
-			i++;
-		if (!spot.leaf || !pass_leaf(&p, spot.leaf, i) ||
-		    !spot.has_next || spot.next.hi >= p.end)
-			/* A damaged parent may have led to what lies before. */
-			return p.end > block ? p.end - block : 0;
-		key = spot.next;
-		/* A stack that goes on there: to the head's place, or its end */
-		if (key.hi == p.run)
-			key.lo = key.lo <= head ? head : ~0u;
+		if (!r)
+			return end;
+		if (found && m.epoch == w->epoch && dr_slot_is_data(m.slot))
+			return min(m.block, end);
 	}
-	return key.hi - block;
+	return min(w->block, end);
 }
 
 u64 dr_map_unsettled(const struct dr_env *env, const struct dr_snap *snap,
@@ -452,6 +424,7 @@ u64 dr_map_unsettled(const struct dr_env *env, const struct dr_snap *snap,
 	struct peek_arg arg = { env, &snap->map, &want };
 	struct dr_state st;
 	struct probe p;
+	struct walk w;
 	u32 head = snap->head;
 	u64 n;
 
@@ -467,7 +440,6 @@ u64 dr_map_unsettled(const struct dr_env *env, const struct dr_snap *snap,
 			       1, &p, &st) ||
 	    (st.epoch == head && dr_slot_is_data(st.slot)))
 		return 0;
-	n = st.len;
-	return n < max ? n + tree_unsettled(env, &snap->map, head, block + n,
-					    max - n) : max;
+	walk_from(&w, env, &snap->map, &p, head, block + st.len, max);
+	return tree_unsettled(&w, block + max) - block;
 }
