@@ -13,20 +13,37 @@ static bool change_after(const struct dr_index_change *a,
 	return a->block > b->block;
 }
 
-/* Shell sort: the list is short, in place, and mostly in order already */
-static void sort_changes(struct dr_index_change *a, u32 n)
+/* Merge two neighbouring parts in order, the second of which begins at @mid */
+static void merge_changes(const struct dr_index_change *a, u32 mid, u32 n,
+			  struct dr_index_change *to)
 {
-	u32 gap, i, j;
+	u32 i = 0, j = mid;
 
-	for (gap = n / 2; gap; gap /= 2) {
-		for (i = gap; i < n; i++) {
-			struct dr_index_change c = a[i];
+	while (i < mid && j < n)
+		*to++ = change_after(a + i, a + j) ? a[j++] : a[i++];
+	memcpy(to, a + i, (mid - i) * sizeof(*a));
+	memcpy(to + mid - i, a + j, (n - j) * sizeof(*a));
+}
 
-			for (j = i; j >= gap && change_after(a + j - gap, &c);
-			     j -= gap)
-				a[j] = a[j - gap];
-			a[j] = c;
+/*
+ * Merge sort from the bottom up (Knuth 5.2.4). The changes come in order of block,
+ * so those of several epochs alternate: the worst case of many a simpler sort.
+ */
+static void sort_changes(struct dr_plan *p)
+{
+	u32 i, mid, left, len, n = p->nr_ich;
+
+	for (i = 1; i < n && !change_after(p->ich + i - 1, p->ich + i); i++)
+		;
+	if (i >= n)
+		return;
+	for (len = 1; len < n; len *= 2) {
+		for (i = 0; i < n; i += 2 * len) {
+			left = min(n - i, 2 * len);
+			mid = min(left, len);
+			merge_changes(p->ich + i, mid, left, p->ich_spare + i);
 		}
+		swap(p->ich, p->ich_spare);
 	}
 }
 
@@ -176,7 +193,7 @@ int dr_index_apply(struct dr_plan *p)
 	u32 i = 0, n;
 	int r = 0;
 
-	sort_changes(p->ich, p->nr_ich);
+	sort_changes(p);
 	while (!r && i < p->nr_ich) {
 		const struct dr_index_change *c = p->ich + i;
 		u64 s = c->block, e = s + c->len;

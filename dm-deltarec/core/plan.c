@@ -35,7 +35,8 @@ int dr_plan_init(struct dr_plan *p, struct dr_txn *txn, struct dr_root *map,
 		r = dr_batch_init(&p->ibatch, env, &dr_tree_index,
 				  DR_PLAN_BATCH);
 	p->ich = env->alloc(env->ctx, DR_PLAN_BATCH * sizeof(*p->ich));
-	if (!r && !p->ich)
+	p->ich_spare = env->alloc(env->ctx, DR_PLAN_BATCH * sizeof(*p->ich));
+	if (!r && (!p->ich || !p->ich_spare))
 		r = -ENOMEM;
 	if (r)
 		dr_plan_exit(p);
@@ -52,7 +53,9 @@ void dr_plan_exit(struct dr_plan *p)
 	dr_batch_exit(&p->batch, env);
 	dr_batch_exit(&p->ibatch, env);
 	env->free(env->ctx, p->ich);
+	env->free(env->ctx, p->ich_spare);
 	p->ich = NULL;
+	p->ich_spare = NULL;
 }
 
 void dr_plan_restart(struct dr_plan *p)

@@ -59,6 +59,7 @@ struct dr_plan {
 	struct dr_batch batch;
 	struct dr_batch ibatch;
 	struct dr_index_change *ich;
+	struct dr_index_change *ich_spare;	/* to sort them */
 	u32 nr_ich;
 	u64 i_end;		/* where the last extent added ends */
 	/* The run of *map that is being cut, and how far that has come */
