@@ -192,8 +192,8 @@ static int format_write(struct dr_store *st, const struct dr_format_params *p)
 	st->head = 1;
 	st->next_epoch = 2;
 	dr_store_begin(st);
-	/* The other place must not hold an older, higher generation. */
-	r = write_durably(env, 0, st->txn.out);
+	/* The other place must not hold an older, higher generation: zeroes. */
+	r = write_durably(env, 0, st->txn.old[0]);
 	if (!r)
 		r = dr_store_commit(st, false);
 	return r;

@@ -22,29 +22,48 @@ static u32 level_esize(const struct dr_txn *txn, u32 level)
 	return level ? sizeof(struct dr_disk_child) : txn->t->esize;
 }
 
-static int build_add(struct dr_txn *txn, u32 level, const void *entry);
+static int build_add(struct dr_txn *txn, u32 level, const void *entries,
+		     u32 nr);
 
-/* Write the first @nr entries of a builder as a node, tell the level above */
+/*
+ * Of more entries than fit into its first node, a builder is to write @nr: the
+ * others of that node go to the front of the second one.
+ */
+static void build_shift(struct dr_builder *b, u32 nr, u32 max, u32 esize)
+{
+	u8 *second = b->node[1]->data;
+	size_t left = (size_t)(max - nr) * esize;
+
+	memmove(second + left, second, (size_t)(b->nr - max) * esize);
+	memcpy(second, b->node[0]->data + (size_t)nr * esize, left);
+}
+
+/*
+ * Write the first @nr entries of a builder, which it has in its first node unless
+ * it has more than @nr, and tell the level above
+ */
 static int build_write(struct dr_txn *txn, u32 level, u32 nr)
 {
 	struct dr_builder *b = txn->build + level;
-	u32 esize = level_esize(txn, level);
-	struct dr_disk_node *n = txn->out;
+	u32 esize = level_esize(txn, level), crc, max = dr_node_max(txn->t, level);
+	struct dr_disk_node *n = b->node[0];
 	struct dr_disk_child child = {};
 	struct dr_key key;
 	u64 block = dr_txn_take_node(txn);
-	u32 crc;
 	int r;
 
 	if (!block)
 		return -ENOSPC;
 	if (level + 1 > DR_MAX_LEVEL)
 		return -EFBIG;
-	memset(n, 0, sizeof(*n));
+	if (nr < max && b->nr > max)
+		build_shift(b, nr, max, esize);
+	memset(n, 0, offsetof(struct dr_disk_node, data));
+	memset(n->data + (size_t)nr * esize, 0,
+	       sizeof(n->data) - (size_t)nr * esize);
 	n->level = cpu_to_le16(level);
 	n->nr = cpu_to_le16(nr);
 	n->tree = txn->t->id;
-	memcpy(n->data, b->buf, (size_t)nr * esize);
 	crc = dr_head_seal(n, DR_TYPE_NODE, block, txn->gen, txn->uuid);
 	r = txn->env->write(txn->env->ctx, block, n);
 	if (r)
@@ -60,22 +79,29 @@ static int build_write(struct dr_txn *txn, u32 level, u32 nr)
 	child.block = cpu_to_le64(block);
 	child.crc = cpu_to_le32(crc);
 	b->nr -= nr;
-	memmove(b->buf, b->buf + (size_t)nr * esize, (size_t)b->nr * esize);
-	return build_add(txn, level + 1, &child);
+	swap(b->node[0], b->node[1]);
+	return build_add(txn, level + 1, &child, 1);
 }
 
-static int build_add(struct dr_txn *txn, u32 level, const void *entry)
+static int build_add(struct dr_txn *txn, u32 level, const void *entries, u32 nr)
 {
 	struct dr_builder *b = txn->build + level;
 	u32 max = dr_node_max(txn->t, level), esize = level_esize(txn, level);
+	u32 at, n;
 	int r;
 
-	if (b->nr == 2 * max) {
-		r = build_write(txn, level, max);
-		if (r)
-			return r;
+	for (; nr; nr -= n, entries += (size_t)n * esize) {
+		if (b->nr == 2 * max) {
+			r = build_write(txn, level, max);
+			if (r)
+				return r;
+		}
+		at = b->nr < max ? b->nr : b->nr - max;
+		n = min(nr, max - at);
+		memcpy(b->node[b->nr >= max]->data + (size_t)at * esize, entries,
+		       (size_t)n * esize);
+		b->nr += n;
 	}
-	memcpy(b->buf + (size_t)b->nr++ * esize, entry, esize);
 	return 0;
 }
 
@@ -136,37 +162,58 @@ static struct dr_key batch_key(const struct dr_txn *txn, u32 i)
 	return txn->t->key(dr_batch_at(txn->batch, i));
 }
 
+/* First entry of a leaf, from @i on, whose key is >= @key; it is near, or far */
+static u32 leaf_split(const struct dr_txn *txn, u32 i, u32 nr, struct dr_key key)
+{
+	const u8 *data = txn->old[0]->data;
+	u32 esize = txn->t->esize, step = 1, end = nr;
+
+	for (; i < nr; step *= 2) {
+		u32 next = min(i + step, nr) - 1;
+
+		if (dr_key_cmp(txn->t->key(data + next * esize), key) >= 0) {
+			end = next;
+			break;
+		}
+		i = next + 1;
+	}
+	while (i < end) {
+		u32 mid = i + (end - i) / 2;
+
+		if (dr_key_cmp(txn->t->key(data + mid * esize), key) < 0)
+			i = mid + 1;
+		else
+			end = mid;
+	}
+	return i;
+}
+
 static int apply_leaf(struct dr_txn *txn, u32 lo, u32 hi)
 {
 	const struct dr_disk_node *n = txn->old[0];
-	u32 esize = txn->t->esize, i = 0, nr = le16_to_cpu(n->nr);
-	int r, cmp;
+	u32 esize = txn->t->esize, i = 0, next, nr = le16_to_cpu(n->nr);
+	struct dr_key key;
+	bool same;
+	int r;
 
-	while (i < nr || lo < hi) {
-		if (i == nr)
-			cmp = 1;
-		else if (lo == hi)
-			cmp = -1;
-		else
-			cmp = dr_key_cmp(txn->t->key(n->data + i * esize),
-					 batch_key(txn, lo));
-		r = 0;
-		if (cmp < 0) {
-			r = build_add(txn, 0, n->data + i * esize);
-			i++;
-		} else {
-			if (!cmp)
-				i++;
-			txn->delta += !txn->batch->del[lo] - !cmp;
-			if (!txn->batch->del[lo])
-				r = build_add(txn, 0,
-					      dr_batch_at(txn->batch, lo));
-			lo++;
-		}
+	for (; lo < hi; lo++) {
+		key = batch_key(txn, lo);
+		next = leaf_split(txn, i, nr, key);
+		r = build_add(txn, 0, n->data + i * esize, next - i);
+		if (r)
+			return r;
+		i = next;
+		same = i < nr && !dr_key_cmp(txn->t->key(n->data + i * esize),
+					     key);
+		i += same;
+		txn->delta += !txn->batch->del[lo] - same;
+		if (txn->batch->del[lo])
+			continue;
+		r = build_add(txn, 0, dr_batch_at(txn->batch, lo), 1);
 		if (r)
 			return r;
 	}
-	return 0;
+	return build_add(txn, 0, n->data + i * esize, nr - i);
 }
 
 /* First update at or after @lo whose key is >= @key */
@@ -212,7 +259,7 @@ static int apply_node(struct dr_txn *txn, const struct dr_want *want, u32 lo,
 			for (j = 0; !r && j < level; j++)
 				r = build_flush(txn, j);
 			if (!r)
-				r = build_add(txn, level, c + i);
+				r = build_add(txn, level, c + i, 1);
 		} else {
 			down.block = le64_to_cpu(c[i].block);
 			down.crc = le32_to_cpu(c[i].crc);
@@ -237,7 +284,7 @@ static int build_root(struct dr_txn *txn, struct dr_root *root)
 		for (above = level + 1; above <= DR_MAX_LEVEL; above++)
 			if (txn->build[above].nr)
 				break;
-		c = (const struct dr_disk_child *)txn->build[level].buf;
+		c = (const struct dr_disk_child *)txn->build[level].node[0]->data;
 		if (level && above > DR_MAX_LEVEL &&
 		    txn->build[level].nr == 1) {
 			root->block = le64_to_cpu(c->block);

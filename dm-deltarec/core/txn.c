@@ -16,9 +16,8 @@ int dr_txn_init(struct dr_txn *txn, const struct dr_env *env,
 	txn->max_log = DR_TXN_LOG;
 	txn->max_fed = ~0ULL;
 	txn->log = env->alloc(env->ctx, DR_TXN_LOG * sizeof(*txn->log));
-	txn->out = env->alloc(env->ctx, DR_BLOCK_SIZE);
 	txn->fresh = env->alloc(env->ctx, DR_TXN_FRESH * sizeof(u64));
-	if (!txn->log || !txn->out || !txn->fresh)
+	if (!txn->log || !txn->fresh)
 		goto fail;
 	for (i = 0; i < DR_MAX_LEVEL; i++) {
 		txn->old[i] = env->alloc(env->ctx, DR_BLOCK_SIZE);
@@ -26,8 +25,9 @@ int dr_txn_init(struct dr_txn *txn, const struct dr_env *env,
 			goto fail;
 	}
 	for (i = 0; i <= DR_MAX_LEVEL; i++) {
-		txn->build[i].buf = env->alloc(env->ctx, 2 * DR_NODE_BYTES);
-		if (!txn->build[i].buf)
+		txn->build[i].node[0] = env->alloc(env->ctx, DR_BLOCK_SIZE);
+		txn->build[i].node[1] = env->alloc(env->ctx, DR_BLOCK_SIZE);
+		if (!txn->build[i].node[0] || !txn->build[i].node[1])
 			goto fail;
 	}
 	return 0;
@@ -44,12 +44,13 @@ void dr_txn_exit(struct dr_txn *txn)
 	if (!env)
 		return;
 	env->free(env->ctx, txn->log);
-	env->free(env->ctx, txn->out);
 	env->free(env->ctx, txn->fresh);
 	for (i = 0; i < DR_MAX_LEVEL; i++)
 		env->free(env->ctx, txn->old[i]);
-	for (i = 0; i <= DR_MAX_LEVEL; i++)
-		env->free(env->ctx, txn->build[i].buf);
+	for (i = 0; i <= DR_MAX_LEVEL; i++) {
+		env->free(env->ctx, txn->build[i].node[0]);
+		env->free(env->ctx, txn->build[i].node[1]);
+	}
 	memset(txn, 0, sizeof(*txn));
 }
 

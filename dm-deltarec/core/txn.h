@@ -30,7 +30,7 @@ struct dr_txn_entry {
 
 struct dr_builder {
 	u32 nr;
-	u8 *buf;		/* two nodes full */
+	struct dr_disk_node *node[2];	/* the second one after the first */
 };
 
 struct dr_txn {
@@ -58,7 +58,6 @@ struct dr_txn {
 	const struct dr_tree_type *t;
 	const struct dr_batch *batch;
 	struct dr_disk_node *old[DR_MAX_LEVEL];
-	struct dr_disk_node *out;
 	struct dr_builder build[DR_MAX_LEVEL + 1];
 	struct dr_root built;	/* topmost node written so far */
 	s64 delta;		/* entries gained */
