@@ -35,7 +35,7 @@
 #ifndef DR_JOURNAL_MIN	/* tests make it small */
 #define DR_JOURNAL_MIN		64u
 #endif
-#define DR_JOURNAL_MAX		8192u
+#define DR_JOURNAL_MAX		16384u
 #define DR_MIN_BLOCKS		2048u		/* 8 MiB: smallest delta device */
 #define DR_MAX_SLOT_BLOCKS	256u		/* block size at most 1 MiB */
 

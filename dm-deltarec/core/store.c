@@ -160,7 +160,7 @@ static int super_write(struct dr_store *st)
 
 static u32 journal_size(u64 nr_blocks)
 {
-	return clamp_t(u64, nr_blocks / 64, DR_JOURNAL_MIN, DR_JOURNAL_MAX);
+	return clamp_t(u64, nr_blocks / 32, DR_JOURNAL_MIN, DR_JOURNAL_MAX);
 }
 
 /*

@@ -235,7 +235,7 @@ static void text_and_sizes_are_kept(void **state)
 	assert_string_equal(s.st.sb.origin_id, "origin");
 	assert_true(s.st.nr_map_blocks == 1000);
 	assert_int_equal(s.st.head, 1);
-	assert_int_equal(s.st.journal.blocks, 40000 / 64);
+	assert_int_equal(s.st.journal.blocks, 40000 / 32);
 	/* An origin that ends within a block */
 	mem_store_exit(&s);
 	mem_env_init(&s.m, 40000);

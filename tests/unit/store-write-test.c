@@ -231,7 +231,7 @@ static void the_ring_is_used_round_and_round(void **state)
 {
 	u32 i;
 
-	mem_store_init(&s, 1, 100000, 4096);
+	mem_store_init(&s, 1, 100000, 2048);
 	assert_int_equal(s.st.journal.blocks, 64);
 	for (i = 0; i < 1000; i++) {
 		mem_write(&s, i % 700, 1);
@@ -253,7 +253,7 @@ static void a_full_ring_asks_for_a_merge(void **state)
 	u32 i;
 	int r;
 
-	mem_store_init(&s, 1, 100000, 4096);
+	mem_store_init(&s, 1, 100000, 2048);
 	buf = malloc(64 * DR_BLOCK_SIZE);
 	for (i = 0; ; i++) {
 		mem_write(&s, 2 * i, 1);
@@ -282,7 +282,7 @@ static void a_group_ends_at_the_end_of_the_ring(void **state)
 {
 	u32 i;
 
-	mem_store_init(&s, 1, 100000, 4096);
+	mem_store_init(&s, 1, 100000, 2048);
 	buf = malloc(64 * DR_BLOCK_SIZE);
 	for (i = 0; i < 62; i++) {
 		mem_write(&s, 2 * i, 1);
