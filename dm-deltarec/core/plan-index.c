@@ -68,6 +68,8 @@ static void put_extent(struct dr_plan *p, u32 i, u32 epoch, u64 block, u64 len,
 	p->ibatch.del[i] = del;
 }
 
+#define LEN_MAX	(~0u)	/* of a run */
+
 struct extent {
 	u64 block;
 	u64 end;
@@ -89,47 +91,79 @@ static struct dr_key extent_key(u32 epoch, u64 block)
 	return (struct dr_key){ epoch, block };
 }
 
+static bool touches(const struct extent *x, u32 epoch, u64 s)
+{
+	return x->epoch == epoch && x->end >= s;
+}
+
+/* Of two that touch, the left one may be as long as it can be. */
+static bool is_full(const struct extent *x, u64 s)
+{
+	return s - x->block >= LEN_MAX;
+}
+
+enum left {
+	LEFT_NONE,
+	LEFT_BATCH,		/* the run added last, which no tree has yet */
+	LEFT_TREE,
+	LEFT_FULL,		/* LEFT_BATCH, and to be in a tree first */
+};
+
+/* The run that grows when something is added from @s on: enum left, or an error */
+static int left_of(struct dr_plan *p, u32 epoch, u64 s, struct extent *x)
+{
+	const void *entry;
+	int r;
+
+	if (p->ibatch.nr) {
+		*x = decode(dr_batch_at(&p->ibatch, p->i_at));
+		if (touches(x, epoch, s))
+			return is_full(x, s) ? LEFT_FULL : LEFT_BATCH;
+	}
+	r = dr_cursor_le(&p->ic, extent_key(epoch, s), &entry);
+	if (r != 1)
+		return r;
+	*x = decode(entry);
+	return touches(x, epoch, s) && !is_full(x, s) ? LEFT_TREE : LEFT_NONE;
+}
+
 /*
- * Add [*s, e) of one epoch. Runs that it touches are taken in; *@s is where
- * to go on when the batch is full before that is finished.
+ * Add [*s, e) of one epoch. Runs that it touches are taken in. Return: 1 with *@s
+ * where to go on after the batch was applied, 0 when all is added, or an error.
  */
 static int add_extent(struct dr_plan *p, u32 epoch, u64 *s, u64 e)
 {
-	u64 from = *s, to = e;
 	struct extent x;
+	u64 from, to, next;
 	const void *entry;
-	u32 at;
 	int r;
 
-	r = dr_cursor_le(&p->ic, extent_key(epoch, from), &entry);
-	if (r < 0)
-		return r;
-	if (r) {
-		x = decode(entry);
-		if (x.epoch == epoch && x.end >= from) {
-			from = x.block;
-			to = max(to, x.end);
-		}
-	}
-	at = p->ibatch.nr++;
-	r = dr_cursor_ge(&p->ic, extent_key(epoch, from + 1), &entry);
+	r = left_of(p, epoch, *s, &x);
+	if (r < 0 || r == LEFT_FULL)
+		return r < 0 ? r : 1;
+	if (r == LEFT_NONE)
+		x = (struct extent){ .block = *s, .end = *s };
+	from = x.block;
+	to = max(x.end, min_t(u64, e, from + LEN_MAX));
+	/* What the last one touched is taken in already. */
+	next = (r == LEFT_BATCH ? x.end : from) + 1;
+	if (r != LEFT_BATCH)
+		p->i_at = p->ibatch.nr++;
+	r = dr_cursor_ge(&p->ic, extent_key(epoch, next), &entry);
 	for (; r == 1; r = dr_cursor_next(&p->ic, &entry)) {
 		x = decode(entry);
-		if (x.epoch != epoch || x.block > to || to - from >= ~0u)
+		if (x.epoch != epoch || x.block > to || x.end - from > LEN_MAX)
 			break;
 		if (p->ibatch.nr == p->ibatch.max) {
-			put_extent(p, at, epoch, from, x.block - from, false);
-			*s = x.block;
-			return *s < e;
+			to = x.block;
+			break;
 		}
 		put_extent(p, p->ibatch.nr++, epoch, x.block, 0, true);
 		to = max(to, x.end);
 	}
 	if (r < 0)
 		return r;
-	to = min_t(u64, to, from + ~0u);
-	put_extent(p, at, epoch, from, to - from, false);
-	p->i_end = to;
+	put_extent(p, p->i_at, epoch, from, to - from, false);
 	*s = to;
 	return to < e;
 }
@@ -207,10 +241,8 @@ int dr_index_apply(struct dr_plan *p)
 			e += p->ich[n].len;
 		}
 		/* A run that this batch has altered is not in the tree yet. */
-		if (p->ibatch.nr &&
-		    (p->ibatch.nr + 4 > p->ibatch.max ||
-		     c->remove != c[-1].remove ||
-		     (!c->remove && c->epoch == c[-1].epoch && s <= p->i_end)))
+		if (p->ibatch.nr && (p->ibatch.nr + 4 > p->ibatch.max ||
+				     c->remove != c[-1].remove))
 			r = flush_batch(p);
 		if (r)
 			break;

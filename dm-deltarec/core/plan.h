@@ -61,7 +61,7 @@ struct dr_plan {
 	struct dr_index_change *ich;
 	struct dr_index_change *ich_spare;	/* to sort them */
 	u32 nr_ich;
-	u64 i_end;		/* where the last extent added ends */
+	u32 i_at;		/* in ibatch, the extent added last */
 	/* The run of *map that is being cut, and how far that has come */
 	bool in_run;
 	u64 run;

@@ -148,6 +148,84 @@ static void many_epochs_in_one_flush(void **state)
 	pe_end(&p);
 }
 
+/* Each of them joins what is on both its sides. */
+static void holes_are_filled_in_one_pass(void **state)
+{
+	u32 i, n = 8000;	/* changes of one batch */
+	u64 before;
+
+	pe_begin(&p, 200000);
+	for (i = 0; i <= n; i++)
+		ok(pe_feed(&p, 2 * i, 1, 1, 40000 + 3 * i, DR_SET_OWN));
+	ok(pe_flush(&p));
+	assert_true(p.index.nr == n + 1);
+	before = p.x.m.writes;
+	for (i = 0; i < n; i++)
+		ok(pe_feed(&p, 2 * i + 1, 1, 1, 100000 + 3 * i, DR_SET_OWN));
+	ok(pe_flush(&p));
+	/* The map's nodes, and hardly any of the index; not some for each. */
+	assert_in_range(p.x.m.writes - before, 1, n / 40);
+	assert_true(p.index.nr == 1);
+	extent_is(0, 1, 0, 2 * n + 1);
+	pe_compare(&p);
+	pe_end(&p);
+}
+
+static void add(u64 block, u64 len)
+{
+	p.plan.ich[p.plan.nr_ich++] = (struct dr_index_change){
+		.block = block, .epoch = 1, .len = len,
+	};
+}
+
+static void extents_as_long_as_can_be(void **state)
+{
+	u64 most = ~0u;
+
+	pe_begin(&p, 8192);
+	add(0, most - 1);
+	add(most - 1, 10);
+	ok(dr_index_apply(&p.plan));
+	assert_true(p.index.nr == 2);
+	extent_is(0, 1, 0, most);
+	extent_is(1, 1, most, 9);
+	/* It grows on, as far as what is behind it. */
+	add(most + 9, 1);
+	add(most + 20, 1);
+	ok(dr_index_apply(&p.plan));
+	assert_true(p.index.nr == 3);
+	extent_is(1, 1, most, 10);
+	pe_end(&p);
+}
+
+static void extents_that_would_be_too_long_together(void **state)
+{
+	u64 most = ~0u;
+
+	pe_begin(&p, 8192);
+	add(0, most - 10);
+	add(most - 5, 100);
+	ok(dr_index_apply(&p.plan));
+	add(most - 10, 5);
+	ok(dr_index_apply(&p.plan));
+	assert_true(p.index.nr == 2);
+	extent_is(0, 1, 0, most - 5);
+	extent_is(1, 1, most - 5, 100);
+	pe_end(&p);
+	/* One that becomes as long as can be, and what touches it then */
+	pe_begin(&p, 8192);
+	add(0, most - 10);
+	add(most - 5, 5);
+	ok(dr_index_apply(&p.plan));
+	add(most - 10, 5);
+	add(most, 3);
+	ok(dr_index_apply(&p.plan));
+	assert_true(p.index.nr == 2);
+	extent_is(0, 1, 0, most);
+	extent_is(1, 1, most, 3);
+	pe_end(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +236,9 @@ int main(void)
 		TEST(one_extent_removed_in_thousands_of_pieces),
 		TEST(extents_longer_than_a_run),
 		TEST(many_epochs_in_one_flush),
+		TEST(holes_are_filled_in_one_pass),
+		TEST(extents_as_long_as_can_be),
+		TEST(extents_that_would_be_too_long_together),
 	};
 
 	return mem_tests("plan-index", tests);
