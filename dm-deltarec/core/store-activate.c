@@ -6,17 +6,60 @@
 #include "recover.h"
 #include "start.h"
 
+struct redo {
+	struct dr_store *st;
+	struct dr_disk_journal *buf;	/* the block in hand */
+	struct dr_disk_journal *ahead;	/* one of those after it */
+	bool marked;			/* all of those: see mark_rest() */
+};
+
+static void mark_block(struct dr_store *st, const struct dr_disk_journal *d)
+{
+	u32 i, nr = le16_to_cpu(d->nr);
+	struct dr_map m;
+
+	if (le16_to_cpu(d->kind) != DR_JOURNAL_MAP)
+		return;
+	for (i = 0; i < nr; i++) {
+		dr_map_decode(&m, (const struct dr_disk_map *)d->data + i);
+		if (dr_slot_is_data(m.slot) &&
+		    dr_space_valid(&st->space, m.slot,
+				   (u64)m.len * st->slot_blocks))
+			dr_space_set_busy(&st->space, m.slot,
+					  (u64)m.len * st->slot_blocks);
+	}
+}
+
+/*
+ * Everything that the journal names is busy before anything is taken (S3). What
+ * fits a table is read once: only a merge before the end has to know the rest.
+ */
+static int mark_rest(struct redo *x)
+{
+	struct dr_store *st = x->st;
+	struct dr_journal j = st->journal;
+	int r;
+
+	if (x->marked)
+		return 0;
+	while ((r = dr_journal_read(&j, &st->env, st->uuid, x->ahead)) == 1)
+		mark_block(st, x->ahead);
+	x->marked = !r;
+	return r;
+}
+
 /*
  * Merge what replay has collected so far; nobody reads yet. The tail stays
  * before the block that is being replayed.
  */
-static int merge_all(struct dr_store *st)
+static int merge_all(struct redo *x)
 {
+	struct dr_store *st = x->st;
 	bool known = st->tail_known;
-	int r;
+	int r = mark_rest(x);
 
-	if (!dr_store_freeze(st))
-		return 0;
+	if (r || !dr_store_freeze(st))
+		return r;
 	st->tail_known = known;
 	do {
 		r = dr_merge_step(st);
@@ -35,8 +78,9 @@ static void redo_since(struct dr_store *st, u32 epoch)
 	st->active_since = min(st->active_since, epoch);
 }
 
-static int redo_version(struct dr_store *st, const struct dr_map *m)
+static int redo_version(struct redo *x, const struct dr_map *m)
 {
+	struct dr_store *st = x->st;
 	u64 slot;
 	u32 i;
 	int r;
@@ -53,7 +97,7 @@ static int redo_version(struct dr_store *st, const struct dr_map *m)
 	for (i = 0; i < m->len; i++) {
 		slot = dr_slot_plus(m->slot, i, st->slot_blocks);
 		if (!dr_mem_room(st->active, 1)) {
-			r = merge_all(st);
+			r = merge_all(x);
 			if (r)
 				return r;
 		}
@@ -66,8 +110,9 @@ static int redo_version(struct dr_store *st, const struct dr_map *m)
 	return 0;
 }
 
-static int redo_range(struct dr_store *st, const struct dr_disk_range *d)
+static int redo_range(struct redo *x, const struct dr_disk_range *d)
 {
+	struct dr_store *st = x->st;
 	u64 block = le64_to_cpu(d->block), len = le64_to_cpu(d->len);
 	u32 epoch = le32_to_cpu(d->epoch);
 	int r;
@@ -77,7 +122,7 @@ static int redo_range(struct dr_store *st, const struct dr_disk_range *d)
 		return -EUCLEAN;
 	if (!dr_mem_room(st->active, dr_mem_zero_cost(len)) ||
 	    st->active->nr_ranges == st->active->max_ranges) {
-		r = merge_all(st);
+		r = merge_all(x);
 		if (r)
 			return r;
 	}
@@ -85,8 +130,10 @@ static int redo_range(struct dr_store *st, const struct dr_disk_range *d)
 	return dr_store_publish_zero(st, block, len, epoch) ? 0 : -EUCLEAN;
 }
 
-static int redo_block(struct dr_store *st, const struct dr_disk_journal *d)
+static int redo_block(struct redo *x)
 {
+	const struct dr_disk_journal *d = x->buf;
+	struct dr_store *st = x->st;
 	const struct dr_disk_map *rec = (const struct dr_disk_map *)d->data;
 	const struct dr_disk_range *range = (const void *)d->data;
 	u32 i, nr = le16_to_cpu(d->nr);
@@ -96,71 +143,64 @@ static int redo_block(struct dr_store *st, const struct dr_disk_journal *d)
 	switch (le16_to_cpu(d->kind)) {
 	case DR_JOURNAL_CTL:
 		if (st->head - st->active_since >= DR_SPAN_MAX)
-			r = merge_all(st);
+			r = merge_all(x);
 		return r ? r : dr_store_redo(st, (const void *)d->data);
 	case DR_JOURNAL_RANGE:
 		for (i = 0; !r && i < nr; i++)
-			r = redo_range(st, range + i);
+			r = redo_range(x, range + i);
 		return r;
 	}
 	for (i = 0; !r && i < nr; i++) {
 		dr_map_decode(&m, rec + i);
-		r = redo_version(st, &m);
+		r = redo_version(x, &m);
 	}
 	return r;
 }
 
-/* First pass: everything the journal names is busy before anything is taken */
-static int mark_journal(struct dr_store *st, struct dr_disk_journal *buf)
+/* Read and do again one block after the other: 0 at the end, or an error */
+static int redo_all(struct redo *x)
 {
-	struct dr_journal j = st->journal;
-	struct dr_map m;
-	u32 i;
+	struct dr_store *st = x->st;
+	const struct dr_env *env = &st->env;
+	u64 at;
+	u32 crc;
 	int r;
 
-	while ((r = dr_journal_read(&j, &st->env, st->uuid, buf)) == 1) {
-		if (le16_to_cpu(buf->kind) != DR_JOURNAL_MAP)
-			continue;
-		for (i = 0; i < le16_to_cpu(buf->nr); i++) {
-			dr_map_decode(&m, (struct dr_disk_map *)buf->data + i);
-			if (dr_slot_is_data(m.slot) &&
-			    dr_space_valid(&st->space, m.slot,
-					   (u64)m.len * st->slot_blocks))
-				dr_space_set_busy(&st->space, m.slot,
-						  (u64)m.len * st->slot_blocks);
-		}
-	}
+	do {
+		at = st->journal.seq;
+		crc = st->journal.prev_crc;
+		r = dr_journal_read(&st->journal, env, st->uuid, x->buf);
+		if (r != 1)
+			return r;
+		mark_block(st, x->buf);
+		/* A merge on the way leaves this block to be read again. */
+		st->tail_known = true;
+		st->tail_seq = at;
+		st->tail_prev_crc = crc;
+		r = redo_block(x);
+		if (r == -EUCLEAN)
+			env->report(env->ctx, "journal block",
+				    dr_journal_place(&st->journal, at),
+				    "impossible record");
+	} while (!r);
 	return r;
 }
 
 static int replay_journal(struct dr_store *st)
 {
 	const struct dr_env *env = &st->env;
-	struct dr_disk_journal *buf = env->alloc(env->ctx, DR_BLOCK_SIZE);
-	u64 at = 0;
-	u32 crc;
-	int r;
+	struct redo x = { .st = st };
+	int r = -ENOMEM;
 
-	if (!buf)
-		return -ENOMEM;
-	r = mark_journal(st, buf);
-	while (!r) {
-		at = st->journal.seq;
-		crc = st->journal.prev_crc;
-		r = dr_journal_read(&st->journal, env, st->uuid, buf);
-		if (r != 1)
-			break;
-		/* A merge on the way leaves this block to be read again. */
-		st->tail_known = true;
-		st->tail_seq = at;
-		st->tail_prev_crc = crc;
-		r = redo_block(st, buf);
-		if (r == -EUCLEAN)
-			env->report(env->ctx, "journal block",
-				    dr_journal_place(&st->journal, at),
-				    "impossible record");
-	}
-	env->free(env->ctx, buf);
+	x.buf = env->alloc(env->ctx, DR_BLOCK_SIZE);
+	x.ahead = env->alloc(env->ctx, DR_BLOCK_SIZE);
+	if (x.buf && x.ahead)
+		r = redo_all(&x);
+	x.marked = true;	/* Nothing is left. */
+	if (!r)
+		r = merge_all(&x);
+	env->free(env->ctx, x.buf);
+	env->free(env->ctx, x.ahead);
 	return r;
 }
 
@@ -193,8 +233,6 @@ int dr_store_activate(struct dr_store *st)
 		return r;
 	st->txn.hold = true;
 	r = replay_journal(st);
-	if (!r)
-		r = merge_all(st);
 	st->txn.hold = false;
 	if (r)
 		return r;
