@@ -22,18 +22,23 @@ static bool ctl_idle(struct deltarec_store *s)
 	return idle;
 }
 
+void deltarec_ctl_begin(struct deltarec_store *s)
+{
+	lockdep_assert_held(&s->ctl);
+	if (!s->st.lineage_old)
+		return;
+	cond_synchronize_rcu(s->lineage_left);
+	dr_store_free_old(&s->st);
+}
+
 int deltarec_ctl_finish(struct deltarec_store *s)
 {
 	lockdep_assert_held(&s->ctl);
+	if (s->st.lineage_old)
+		s->lineage_left = start_poll_synchronize_rcu();
 	deltarec_journal_kick(s);
 	wait_event(s->ctl_wait, ctl_idle(s));
-	if (s->mode != DELTAREC_RW)
-		return -EIO;
-	if (s->st.lineage_old) {
-		synchronize_rcu();
-		dr_store_free_old(&s->st);
-	}
-	return 0;
+	return s->mode == DELTAREC_RW ? 0 : -EIO;
 }
 
 static int merge_now(struct deltarec_store *s)
@@ -54,6 +59,7 @@ static s64 seal(struct deltarec_store *s, const char *label, u16 flags)
 
 	if (s->mode != DELTAREC_RW)
 		return -EROFS;
+	deltarec_ctl_begin(s);
 	r = dr_store_prepare(&s->st);
 	if (r)
 		return r;
@@ -113,6 +119,7 @@ static s64 try_rollback(struct deltarec_store *s, u32 epoch)
 
 	down_write(&s->epochs);
 	mutex_lock(&s->ctl);
+	deltarec_ctl_begin(s);
 	head = s->mode != DELTAREC_RW ? -EROFS : dr_store_prepare(&s->st);
 	/* A resume since the message was looked at waits for ctl, or came. */
 	if (!head && !s->quiet)

@@ -228,6 +228,7 @@ struct deltarec_store {
 	struct rw_semaphore epochs;		/* see above */
 	struct mutex ctl;			/* see above */
 	wait_queue_head_t ctl_wait;		/* ctl_state or mode changed */
+	unsigned long lineage_left;		/* ctl: readers of lineage_old have */
 	struct workqueue_struct *meta_wq;
 	struct work_struct meta_work;
 	struct delayed_work again;		/* kicks meta_work */
@@ -534,6 +535,12 @@ int deltarec_change(struct deltarec_store *s,
 int deltarec_commit_drops(struct deltarec_store *s,
 			  int (*drop)(struct dr_store *st, const void *arg),
 			  const void *arg);
+/*
+ * Before a change that may replace the head's lineage: the one that was replaced
+ * last is freed, now that somebody needs its place. A rollback does not wait for
+ * its readers: that would take longer than all else that it does. ctl held
+ */
+void deltarec_ctl_begin(struct deltarec_store *s);
 /*
  * The record that is READY becomes durable, the snapshot is the new one.
  * ctl held. 0 or -EIO

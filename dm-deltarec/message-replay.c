@@ -157,6 +157,7 @@ static int commit_locked(struct deltarec_store *s)
 	new = deltarec_snap_alloc();
 	down_write(&s->epochs);
 	mutex_lock(&s->ctl);
+	deltarec_ctl_begin(s);
 	r = dr_replay_seal(&s->st, ktime_get_real_seconds());
 	up_write(&s->epochs);
 	if (!r) {
