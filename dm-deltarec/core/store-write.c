@@ -204,6 +204,7 @@ struct filler {
 	u32 max;
 	u16 kind;			/* 0: no block is open */
 	u16 n;
+	struct dr_map last;		/* of n versions, if n */
 };
 
 static void finish_block(struct filler *f)
@@ -218,15 +219,11 @@ static void finish_block(struct filler *f)
 	f->kind = 0;
 }
 
-/* Is there a block of this kind with room, or can one be opened? */
-static bool open_block(struct filler *f, u16 kind, u16 max)
+static bool next_block(struct filler *f, u16 kind)
 {
 	const struct dr_journal *j = &f->st->journal;
 
-	if (f->kind && (f->kind != kind || f->n == max))
-		finish_block(f);
-	if (f->kind)
-		return true;
+	finish_block(f);
 	/* A group is one write: it ends at the end of the ring. */
 	if (f->nr == f->max || dr_journal_used(j) >= j->blocks ||
 	    (f->nr && dr_journal_place(j, j->seq) == DR_JOURNAL_START))
@@ -237,13 +234,19 @@ static bool open_block(struct filler *f, u16 kind, u16 max)
 	return true;
 }
 
+/* Is there a block of this kind with room, or can one be opened? */
+static bool open_block(struct filler *f, u16 kind, u16 max)
+{
+	return (f->kind == kind && f->n < max) || next_block(f, kind);
+}
+
 static bool put_entry(struct filler *f, const struct dr_mem_entry *e)
 {
-	u32 slot_blocks = f->st->slot_blocks;
+	struct dr_map *m = &f->last;
 	struct dr_disk_range *range;
 	struct dr_disk_map *rec;
-	struct dr_map m;
 	u64 slot = dr_mem_slot(e);
+	u8 flags = e->v >> 60;
 
 	if (e->next == DR_MEM_IS_RANGE) {
 		if (!open_block(f, DR_JOURNAL_RANGE, DR_JOURNAL_RANGES))
@@ -255,24 +258,21 @@ static bool put_entry(struct filler *f, const struct dr_mem_entry *e)
 		return true;
 	}
 	/* Does it continue the record before it? */
-	if (f->kind == DR_JOURNAL_MAP && f->n) {
-		rec = (struct dr_disk_map *)f->d->data + f->n - 1;
-		dr_map_decode(&m, rec);
-		if (m.epoch == e->epoch && m.flags == e->v >> 60 &&
-		    m.block + m.len == e->block && m.len < DR_RUN_MAX &&
-		    dr_slot_plus(m.slot, m.len, slot_blocks) == slot) {
-			m.len++;
-			dr_map_encode(rec, &m);
-			return true;
-		}
+	if (f->kind == DR_JOURNAL_MAP && f->n && m->block + m->len == e->block &&
+	    m->epoch == e->epoch && m->flags == flags && m->len < DR_RUN_MAX &&
+	    dr_slot_plus(m->slot, m->len, f->st->slot_blocks) == slot) {
+		m->len++;
+	} else {
+		if (!open_block(f, DR_JOURNAL_MAP, DR_JOURNAL_RECORDS))
+			return false;
+		*m = (struct dr_map){
+			.block = e->block, .slot = slot, .epoch = e->epoch,
+			.len = 1, .flags = flags,
+		};
+		f->n++;
 	}
-	if (!open_block(f, DR_JOURNAL_MAP, DR_JOURNAL_RECORDS))
-		return false;
-	m = (struct dr_map){
-		.block = e->block, .slot = slot, .epoch = e->epoch, .len = 1,
-		.flags = e->v >> 60,
-	};
-	dr_map_encode((struct dr_disk_map *)f->d->data + f->n++, &m);
+	rec = (struct dr_disk_map *)f->d->data + f->n - 1;
+	dr_map_encode(rec, m);
 	return true;
 }
 
