@@ -243,6 +243,9 @@ struct deltarec_store {
 	struct delayed_work short_work;		/* ends waits of queue_seconds */
 	bool reclaim_merged;			/* lock: since the last drop */
 	bool reclaim_stuck;			/* lock: only a merge helps it */
+	bool at_work;				/* meta: who holds it is meta_work */
+	bool reclaiming;			/* meta: and this is what it does */
+	bool resting;				/* it ends what it does, and waits */
 	unsigned long reclaim_after;		/* jiffies; meta */
 	unsigned long reclaim_began;		/* the step in hand; jiffies; meta */
 	unsigned long reclaim_ios;		/* bios that were there; meta */
@@ -497,7 +500,9 @@ void deltarec_kick_meta(struct deltarec_store *s);
 void deltarec_hurry(struct deltarec_store *s);
 /* Epochs were, or are being dropped: reclaim is to look at them. Lock held. */
 void deltarec_dropped(struct deltarec_store *s);
-/* End what runs; only deltarec_hurry() may begin again. May sleep. */
+/* The worker ends its step as soon as it can, and begins none: yes or no (S15). */
+void deltarec_meta_rest(struct deltarec_store *s, bool yes);
+/* The same, and wait for that. May sleep. */
 void deltarec_meta_stop(struct deltarec_store *s);
 /*
  * A change of the trees has failed. Without room or memory it was undone, and

@@ -90,16 +90,19 @@ static void env_freed(void *ctx, u64 block, u64 nr)
 }
 
 /*
- * A step of reclaim holds it for reading; a checkpoint wants to write. And while
- * there is other I/O a step takes so long only as nobody notices.
+ * A suspend waits for the background worker. A step of reclaim or replay holds the
+ * epochs for reading; a checkpoint wants to write. And while there is other I/O a
+ * step of reclaim takes so long only as nobody notices.
  */
 static bool env_waited_for(void *ctx)
 {
 	struct deltarec_store *s = ctx;
 
-	if (rwsem_is_contended(&s->epochs))
+	if (rwsem_is_contended(&s->epochs) ||
+	    (s->at_work && READ_ONCE(s->resting)))
 		return true;
-	return time_after(jiffies, s->reclaim_began + STEP_TIME) &&
+	return s->reclaiming &&
+	       time_after(jiffies, s->reclaim_began + STEP_TIME) &&
 	       deltarec_era_entered(&s->era) != s->reclaim_ios;
 }
 

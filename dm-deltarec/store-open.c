@@ -654,6 +654,7 @@ int deltarec_store_resume(struct deltarec *dt)
 		return r;
 	/* Closed and opened again while views were there */
 	WRITE_ONCE(s->stopping, false);
+	deltarec_meta_rest(s, false);
 	deltarec_store_quiet(s, false);
 	mutex_lock(&s->meta);
 	if (!s->activated)

@@ -172,9 +172,13 @@ static void deltarec_postsuspend(struct dm_target *ti)
 
 	if (dt->s->activated && deltarec_journal_sync(dt))
 		DMERR("%s: what was written last may be lost", dt->s->name);
+	/*
+	 * A step that is under way ends before we say that all is quiet, and soon,
+	 * however much there is to be merged: nobody needs it any more.
+	 */
+	deltarec_meta_rest(dt->s, true);
 	deltarec_policy_stop(dt->s);
 	deltarec_commit_end(dt->s);
-	/* A step that is under way ends before we say that all is quiet. */
 	deltarec_meta_stop(dt->s);
 	deltarec_store_quiet(dt->s, true);
 }

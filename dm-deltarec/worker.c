@@ -4,7 +4,8 @@
  *
  * One work item does the most urgent thing, lets go of store->meta and comes
  * again while there is more: merges first, since writers may wait for them.
- * While the device is being suspended only merges go on.
+ * While the device is being suspended only merges go on, and once no bio is left
+ * nothing does (S15).
  */
 #include <linux/sched/mm.h>
 
@@ -116,8 +117,14 @@ void deltarec_hurry(struct deltarec_store *s)
 	deltarec_kick_meta(s);
 }
 
+void deltarec_meta_rest(struct deltarec_store *s, bool yes)
+{
+	WRITE_ONCE(s->resting, yes);
+}
+
 void deltarec_meta_stop(struct deltarec_store *s)
 {
+	deltarec_meta_rest(s, true);
 	deltarec_full_stop(s);
 	cancel_delayed_work_sync(&s->again);
 	flush_work(&s->meta_work);
@@ -207,11 +214,25 @@ static int commit_epochs(struct deltarec_store *s)
 	return 1;
 }
 
+/* Is somebody waiting for the worker to end? What is left is wanted again. */
+static bool has_to_rest(struct deltarec_store *s)
+{
+	lockdep_assert_held(&s->meta);
+	if (!s->at_work || !READ_ONCE(s->resting))
+		return false;
+	spin_lock_irq(&s->lock);
+	s->merge_wanted = true;
+	spin_unlock_irq(&s->lock);
+	return true;
+}
+
 static int merge_frozen(struct deltarec_store *s)
 {
 	int r;
 
 	do {
+		if (has_to_rest(s))
+			return -EINTR;
 		r = dr_merge_step(&s->st);
 		if (r < 0) {
 			deltarec_step_failed(s, &s->merge_stall, r);
@@ -379,7 +400,9 @@ static bool run_reclaim(struct deltarec_store *s)
 		return merged;
 	}
 	s->reclaim_began = jiffies;
+	s->reclaiming = true;
 	r = dr_reclaim_step(&s->st);
+	s->reclaiming = false;
 	up_read(&s->epochs);
 	pace(s);
 	if (!stepped(s, &s->reclaim_stall, r) && !r && !s->st.reclaim_wanted)
@@ -460,8 +483,10 @@ void deltarec_meta_work(struct work_struct *work)
 	enum step_result r = STEP_DONE;
 
 	mutex_lock(&s->meta);
-	if (s->mode == DELTAREC_RW && !READ_ONCE(s->stopping))
+	s->at_work = true;
+	if (s->mode == DELTAREC_RW && !READ_ONCE(s->resting))
 		r = step(s);
+	s->at_work = false;
 	mutex_unlock(&s->meta);
 	/*
 	 * Whoever waited for this finds room now, or has to fail. Who would ask

@@ -4,11 +4,10 @@
  *
  * The sorted entries and the ranges are read side by side as a sequence of
  * runs of blocks with the same versions, each run being one change for the
- * plan. When the transaction's log is half full, or there is room for no more
- * changes at once (S11), what there is gets committed and the merge goes on in
- * the next step: doing a part of it twice after a
- * crash gives the same trees, since the journal is only left behind by the
- * last commit (J7).
+ * plan. When the transaction's log is half full, there is room for no more
+ * changes at once (S11) or somebody waits (S14), what there is gets committed and
+ * the merge goes on in the next step: doing a part of it twice after a crash gives
+ * the same trees, since the journal is only left behind by the last commit (J7).
  */
 #include "store.h"
 

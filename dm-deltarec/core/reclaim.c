@@ -30,7 +30,6 @@
 #ifndef PASS_EPOCHS	/* tests make it small */
 #define PASS_EPOCHS	1024u	/* that one pass looks for, at most */
 #endif
-#define LOOK_RUNS	64u	/* at least, before somebody else is let in */
 
 /* What a step changes of an epoch's record */
 struct was {
@@ -46,7 +45,6 @@ struct reclaim {
 	struct dr_plan plan;
 	struct dr_stack stack;		/* the run in hand */
 	struct dr_order order;
-	u32 looked;			/* runs, in this step */
 	/* To go back to when the step cannot be committed (S6) */
 	struct was *was;		/* by table position */
 	u64 at_block;
@@ -186,16 +184,6 @@ static void touch(struct reclaim *rc)
 	}
 }
 
-static bool enough(const struct reclaim *rc)
-{
-	const struct dr_env *env = &rc->st->env;
-
-	if (!dr_txn_roomy(&rc->st->txn))
-		return true;
-	return rc->looked >= LOOK_RUNS && env->waited_for &&
-	       env->waited_for(env->ctx);
-}
-
 /* Look at the versions in [*at, end). Return: 1 when it is enough for now. */
 static int visit(struct dr_walk *w, u64 *at, u64 end)
 {
@@ -203,8 +191,8 @@ static int visit(struct dr_walk *w, u64 *at, u64 end)
 	u64 to;
 	int r;
 
-	for (; *at < end; *at = to, rc->looked++) {
-		if (enough(rc))
+	for (; *at < end; *at = to) {
+		if (!dr_txn_roomy(&rc->st->txn))
 			return 1;
 		r = dr_stack_at(&rc->stack, rc->st, &rc->order, &w->map, *at);
 		if (r)
@@ -433,7 +421,7 @@ static int reclaim_some(struct reclaim *rc)
 	int r = 0, f;
 
 	while (!r && st->reclaim_block < st->nr_map_blocks)
-		r = enough(rc) ? 1 : dr_walk_window(&rc->walk,
+		r = !dr_txn_roomy(&st->txn) ? 1 : dr_walk_window(&rc->walk,
 						    &st->reclaim_block,
 						    st->nr_map_blocks);
 	f = r < 0 ? 0 : dr_plan_flush(&rc->plan);

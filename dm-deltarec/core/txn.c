@@ -59,10 +59,22 @@ void dr_txn_begin(struct dr_txn *txn, u64 gen)
 	txn->gen = gen;
 	txn->kept = txn->nr_log;
 	txn->fed = 0;
+	txn->asked = 0;
 	txn->leave = 0;
 	txn->nr_fresh = 0;
 	txn->nr_spare = 0;
 	txn->nodes_before = txn->sp->nodes;
+}
+
+bool dr_txn_roomy(struct dr_txn *txn)
+{
+	const struct dr_env *env = txn->env;
+
+	if (txn->nr_log >= txn->max_log / 2 || txn->fed >= txn->max_fed)
+		return false;
+	if (++txn->asked < DR_TXN_PIECES || txn->asked % DR_TXN_EACH)
+		return true;
+	return !env->waited_for || !env->waited_for(env->ctx);
 }
 
 bool dr_txn_smaller(struct dr_txn *txn)

@@ -44,6 +44,7 @@ struct dr_txn {
 	u32 kept;		/* entries of earlier ones, see dr_txn_release() */
 	u64 fed;		/* changes in this one: versions times blocks, */
 	u64 max_fed;		/* and how many there may be in a step */
+	u32 asked;		/* how often whether to go on, in this one */
 	u64 leave;		/* free blocks that its nodes may not take */
 	bool hold;		/* the journal is being replayed, see there */
 	/*
@@ -66,6 +67,8 @@ struct dr_txn {
 #ifndef DR_TXN_LOG	/* tests make these small */
 #define DR_TXN_LOG	65536u
 #define DR_TXN_FRESH	16384u
+#define DR_TXN_PIECES	64u	/* at least, before it ends for who waits, */
+#define DR_TXN_EACH	8u	/* and after how many more that is looked at */
 #endif
 
 int dr_txn_init(struct dr_txn *txn, const struct dr_env *env,
@@ -74,11 +77,11 @@ void dr_txn_exit(struct dr_txn *txn);
 
 void dr_txn_begin(struct dr_txn *txn, u64 gen);
 
-/* Is there room in the log for one more round of work, or commit first? */
-static inline bool dr_txn_roomy(const struct dr_txn *txn)
-{
-	return txn->nr_log < txn->max_log / 2 && txn->fed < txn->max_fed;
-}
+/*
+ * Asked between two pieces of work: one more, or commit first, since the log is
+ * half full or somebody waits (S14)?
+ */
+bool dr_txn_roomy(struct dr_txn *txn);
 
 /*
  * What a step needs at once grows with what it does (S11). After one that found

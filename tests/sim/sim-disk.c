@@ -302,6 +302,13 @@ static void env_report(void *ctx, const char *what, u64 block, const char *why)
 		       (unsigned long long)block, why);
 }
 
+static bool env_waited_for(void *ctx)
+{
+	struct sim_disk *d = ctx;
+
+	return chance(d->rng, 5);
+}
+
 int sim_init(struct sim_disk *d, struct dr_env *env, u64 nr, u64 max,
 	     u32 nodes, struct rng *rng)
 {
@@ -316,6 +323,7 @@ int sim_init(struct sim_disk *d, struct dr_env *env, u64 nr, u64 max,
 		.write = env_write, .barrier = env_barrier,
 		.alloc = env_alloc, .free = env_free, .lock = env_lock,
 		.unlock = env_unlock, .report = env_report,
+		.waited_for = env_waited_for,
 	};
 	return dr_node_cache_init(&d->nodes, nodes);
 }

@@ -194,6 +194,100 @@ static void a_merge_that_failed_is_undone(void **state)
 	mem_store_exit(&s);
 }
 
+static bool always(void *ctx)
+{
+	return true;
+}
+
+static int short_step(void)
+{
+	int r;
+
+	s.st.env.waited_for = always;
+	r = dr_merge_step(&s.st);
+	s.st.env.waited_for = NULL;
+	assert_true(r >= 0);
+	dr_store_release(&s.st, !r);
+	return r;
+}
+
+#define BLOCKS	3000u
+
+/* Scattered blocks of a head, frozen and recorded; @want: where they are */
+static void begin_scattered(u64 *want)
+{
+	u32 i;
+
+	mem_store_init(&s, 1, 100000, 60000);
+	for (i = 0; i < BLOCKS; i++)
+		mem_write(&s, i * 13 % BLOCKS * 2, 1);
+	for (i = 0; i < BLOCKS; i++)
+		want[i] = mem_slot(&s, s.st.head, 2 * i);
+	mem_flush(&s);
+	assert_true(dr_store_freeze(&s.st));
+}
+
+static void compare_scattered(const u64 *want, u32 epoch)
+{
+	u32 i;
+
+	for (i = 0; i < BLOCKS; i++)
+		assert_true(mem_slot(&s, epoch, 2 * i) == want[i]);
+}
+
+/* It does some work all the same: who waits again and again does not stop it. */
+static void a_step_ends_for_who_waits(void **state)
+{
+	static u64 want[BLOCKS];
+	u32 steps = 0;
+	u64 before;
+	int r;
+
+	begin_scattered(want);
+	do {
+		before = s.st.map.nr;
+		r = short_step();
+		steps++;
+		assert_in_range(s.st.map.nr - before, r ? DR_TXN_PIECES : 0,
+				DR_TXN_PIECES + DR_TXN_EACH);
+	} while (r);
+	assert_in_range(steps, BLOCKS / (DR_TXN_PIECES + DR_TXN_EACH),
+			BLOCKS / DR_TXN_PIECES + 1);
+	assert_true(s.st.map.nr == BLOCKS);
+	compare_scattered(want, 1);
+	assert_int_equal(mem_store_errors(&s), 0);
+	mem_store_exit(&s);
+}
+
+/* What a suspend leaves: a part of the table is in the trees, and it is frozen. */
+static void a_rollback_between_two_parts_of_a_merge(void **state)
+{
+	static u64 want[BLOCKS];
+	u32 crash, head;
+
+	for (crash = 0; crash < 2; crash++) {
+		begin_scattered(want);
+		assert_int_equal(short_step(), 1);
+		head = mem_rollback(&s, 0);
+		assert_int_equal(head, 2);
+		assert_non_null(s.st.frozen);
+		if (crash)
+			mem_store_restart(&s);
+		compare_scattered(want, 1);
+		assert_true(mem_slot(&s, 2, 4) == DR_SLOT_ORIGIN);
+		mem_write(&s, 4, 1);
+		mem_merge(&s);
+		mem_merge(&s);
+		assert_null(s.st.frozen);
+		compare_scattered(want, 1);
+		assert_true(dr_slot_is_data(mem_slot(&s, 2, 4)));
+		mem_store_restart(&s);
+		compare_scattered(want, 1);
+		assert_int_equal(mem_store_errors(&s), 0);
+		mem_store_exit(&s);
+	}
+}
+
 /* Each version of each block takes entries of the transaction's log. */
 static void many_versions_of_scattered_blocks(void **state)
 {
@@ -270,6 +364,8 @@ int main(void)
 		TEST(discarding_a_whole_large_device),
 		TEST(discarding_what_was_scattered_in_the_same_epoch),
 		TEST(a_crash_between_two_parts_of_a_merge),
+		TEST(a_step_ends_for_who_waits),
+		TEST(a_rollback_between_two_parts_of_a_merge),
 		TEST(a_merge_that_failed_is_undone),
 		TEST(many_versions_of_scattered_blocks),
 		TEST(a_slot_named_again_by_the_journal_stays_taken),

@@ -116,6 +116,54 @@ is "$(cat c3 c4 c5 | grep '^!' | grep -vcE 'No such file|busy|No data|No such de
 	"what failed said that it was too early or in use"
 like "$(status_of v)" '^rw .* - [0-9]+ [0-9]+/[0-9]+ - -$' "no replay is left open"
 
+# --- what a rollback waits for -----------------------------------------------------------
+
+# Not for those who read along the old lineage: that alone takes three ticks.
+tracing=/sys/kernel/tracing
+mountpoint -q $tracing || mount -t tracefs none $tracing
+echo synchronize_rcu >$tracing/set_ftrace_filter || bail "no tracing"
+echo function >$tracing/current_tracer || bail "no tracing"
+was=$(head_of v)
+sleep 1		# since the last change
+must rollback v 0 >/dev/null
+is "$(grep -c '^ *dmbatch.*synchronize_rcu <-' $tracing/trace)" 0 "a rollback waits for no reader"
+echo nop >$tracing/current_tracer
+must rollback v "$was" >/dev/null
+
+# --- a suspend in the middle of a merge ---------------------------------------------------
+
+# What is left of the merge waits: the journal still has all of it (S15).
+journal() { status_word v 11 | cut -d/ -f1; }
+merged() { [ "$(journal)" -lt $((left / 2)) ]; }
+as() { # TABLE of the delta
+	must dmsetup reload delta --table "$1" && must dmsetup resume delta
+}
+must dmdelta close v
+open_pair v
+for i in 1 2 3; do
+	must fio --name=scatter --filename=$dev --ioengine=libaio --direct=1 --rw=randwrite \
+		--bs=4k --iodepth=32 --io_size=55m --randseed=$i --output=scatter.out
+	last=$(checkpoint v)
+done
+sum=$(sum_of $dev)
+table=$(dmsetup table delta)
+used=$(journal)
+read -r _ _ _ disk start <<<"$table"
+as "0 $(sectors_of "$delta") delay $disk $start 0 $disk $start 500"
+# So many ranges that the table is full, and nothing to be written
+blkdiscard -p 128k -l 12m $dev
+printf '%s\n' suspend | dmbatch v >answers
+left=$(journal)
+as "$table"
+ok "a merge under way is not waited for" [ "$left" -ge "$used" ]
+printf '%s\n' "rollback $last" status "sleep 1000" status resume | dmbatch v >answers
+is "$(sed -n 4p answers)" "$(sed -n 2p answers)" "nothing goes on while the device is suspended"
+drop_cache $dev
+is "$(sum_of $dev)" "$sum" "a rollback between two parts of it shows what was there"
+ok "the rest is merged after the resume" eventually 60 merged
+drop_cache $dev
+is "$(sum_of $dev)" "$sum" "... and changes nothing"
+
 # --- removal, unloading ------------------------------------------------------------------
 
 exec 7<$dev
