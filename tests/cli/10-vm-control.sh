@@ -9,17 +9,8 @@
 . "$(dirname "$0")/../../scripts/common.sh"
 cd "$top" || exit 1
 
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-result() { # STATUS DESCRIPTION
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-	fi
-}
+# shellcheck source=tests/cli/tap.sh
+. tests/cli/tap.sh
 diag() { sed 's/^/# /' "$@"; }
 
 # --- scripts/vm ---------------------------------------------------------------

@@ -4,21 +4,10 @@
 #
 # dmdelta's command line, on this machine and without device-mapper: help, bad
 # usage, bad words, what format refuses, JSON, and the man page.
-top=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=tests/cli/tap.sh
+. "$(dirname "$0")/tap.sh"
 dmdelta=${DMDELTA:-$top/userspace/dmdelta}
 page=$top/Documentation/man/dmdelta.8
-
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-result() { # STATUS DESCRIPTION
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-	fi
-}
 
 # run STATUS DESCRIPTION [PATTERN] -- ARGUMENT...: the exit status, and a
 # pattern that stderr must match

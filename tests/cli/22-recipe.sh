@@ -4,20 +4,9 @@
 #
 # Recipes: what the schema refuses and how it names the member, another
 # device's recipe, and a replay by rules, with fake-dm.c for device-mapper.
-top=$(cd "$(dirname "$0")/../.." && pwd)
-
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-result() { # STATUS DESCRIPTION
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$tmp/out" "$tmp/err" "$tmp/fake/log" 2>/dev/null
-	fi
-}
+# shellcheck source=tests/cli/tap.sh
+. "$(dirname "$0")/tap.sh"
+said() { cat "$tmp/out" "$tmp/err" "$tmp/fake/log" 2>/dev/null; }
 
 echo TAP version 13
 dmdelta=$tmp/dmdelta

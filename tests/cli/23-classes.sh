@@ -3,10 +3,8 @@
 # timeout=120
 #
 # Classes of blocks: see classes-test.c.
-top=$(cd "$(dirname "$0")/../.." && pwd)
-
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
+# shellcheck source=tests/cli/tap.sh
+. "$(dirname "$0")/tap.sh"
 cd "$top/userspace" || exit 1
 # build ARGUMENT...
 build() {
@@ -21,8 +19,8 @@ if ! build -c -o "$tmp/owner.o" owner/owner.c ||
    ! build -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-Wl,--gc-sections -o "$tmp/classes-test" ../tests/cli/classes-test.c \
 	recover/classes*.c ranges.c grow.c "$tmp/owner.o" "$tmp/parse.o"; then
-	echo "not ok 1 - classes-test is built"
-	echo "1..1"
+	result 1 "classes-test is built"
+	echo "1..$n"
 	exit 1
 fi
 "$tmp/classes-test"

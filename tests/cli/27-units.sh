@@ -4,20 +4,8 @@
 #
 # What 'make install' puts beside the tool: systemd units that systemd takes,
 # and the program that they run.
-top=$(cd "$(dirname "$0")/../.." && pwd)
-
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-result() { # STATUS DESCRIPTION
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$tmp/out" 2>/dev/null
-	fi
-}
+# shellcheck source=tests/cli/tap.sh
+. "$(dirname "$0")/tap.sh"
 
 echo TAP version 13
 make --no-print-directory -s -C "$top/userspace" install PREFIX="$tmp/inst" >"$tmp/out" 2>&1

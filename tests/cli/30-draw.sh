@@ -5,21 +5,10 @@
 # Pictures and pages, on made-up data: valid XML, and what a browser makes of
 # them. Nothing in a name may run, nothing is fetched, nothing is wider than
 # the window, and the page's own script sorts and filters.
-top=$(cd "$(dirname "$0")/../.." && pwd)
-
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
+# shellcheck source=tests/cli/tap.sh
+. "$(dirname "$0")/tap.sh"
 export TZ=UTC
-n=0
-result() { # STATUS DESCRIPTION
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		grep -av 'dbus\|WARNING\|unexpected operator' "$tmp/err" | tail -n 5 | sed 's/^/# /'
-	fi
-}
+said() { grep -av 'dbus\|WARNING\|unexpected operator' "$tmp/err" | tail -n 5; }
 is() { # GOT WANTED DESCRIPTION
 	[ "$1" = "$2" ] && { result 0 "$3"; return; }
 	result 1 "$3"

@@ -5,21 +5,9 @@
 # The benchmark, on devices that are small and with one workload: all targets
 # are measured, nothing is lost on the way to the report, and what has become
 # worse is told. How fast anything is, is not tested.
-top=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=tests/cli/tap.sh
+. "$(dirname "$0")/tap.sh"
 cd "$top" || exit 1
-
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-result() { # STATUS DESCRIPTION
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		[ ! -s "$tmp/out" ] || head -n 30 "$tmp/out" | sed 's/^/# /'
-	fi
-}
 report() { /usr/bin/python3 tests/bench/report.py "$@" >"$tmp/out" 2>&1; }
 
 mkdir "$tmp/bench"

@@ -4,9 +4,8 @@
 #
 # The three-way merge of files over plain directories: see files.py. Needs
 # root (owners, devices, flags).
-top=$(cd "$(dirname "$0")/../.." && pwd)
-
-tmp=$(mktemp -d) || exit 1
+# shellcheck source=tests/cli/tap.sh
+. "$(dirname "$0")/tap.sh"
 trap 'chattr -R -f -i -a "$tmp"; rm -rf "$tmp"' EXIT
 cd "$top/userspace" || exit 1
 # shellcheck disable=SC2046 # flags are words
@@ -16,8 +15,8 @@ if ! cc -O1 -g -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE \
 	$(pkg-config --cflags json-c) -o "$tmp/files-merge" \
 	../tests/cli/files-merge.c recover/files*.c recover/room.c recover/select.c \
 	beneath.c grow.c output.c text.c signals.c parse.c ranges.c $(pkg-config --libs json-c); then
-	echo "not ok 1 - files-merge is built"
-	echo "1..1"
+	result 1 "files-merge is built"
+	echo "1..$n"
 	exit 1
 fi
 python3 -B ../tests/cli/files.py "$tmp" "$@"

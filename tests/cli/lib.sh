@@ -5,20 +5,9 @@
 #
 # Builds the tool as $dmdelta; a case begins with "fresh", says what comes of it
 # with "result" and ends with: echo "1..$n".
-top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-n=0
-result() { # STATUS DESCRIPTION
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$tmp/out" "$tmp/err" "$tmp/fake/log" 2>/dev/null
-	fi
-}
+# shellcheck source=tests/cli/tap.sh
+. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+said() { cat "$tmp/out" "$tmp/err" "$tmp/fake/log" 2>/dev/null; }
 
 echo TAP version 13
 dmdelta=$tmp/dmdelta
