@@ -10,11 +10,8 @@
 size=256			# MiB of the mapped device
 device nullb0 $size
 device nullb1 $((size * 2 + VERSIONS / 200)) sparse	# MiB, a quarter to spare
-dmdelta format --force /dev/nullb0 /dev/nullb1 || die format
-dmdelta open vault /dev/nullb0 /dev/nullb1 || die open
-vault=/dev/mapper/vault
+open_vault /dev/nullb0 /dev/nullb1
 
-word() { dmsetup status --noflush vault | cut -d' ' -f$(($1 + 3)); }
 seal() { last=$(dmsetup message vault 0 checkpoint) || die checkpoint; }
 # What was written so far is merged now, and not while we measure.
 merge() { dmsetup message vault 0 diff 0 "$last" 0 >/dev/null || die diff; }

@@ -9,9 +9,7 @@
 . /put/guest-lib.sh
 
 scattered=$((LARGE * 5 / 8))	# MiB of it in single blocks of 4 KiB
-vault=/dev/mapper/vault
 
-word() { dmsetup status --noflush vault | cut -d' ' -f$(($1 + 3)); }
 settle() {
 	sync $vault
 	sleep 2
@@ -35,10 +33,6 @@ steps() {
 	done
 }
 back() { printf '%s\n' "device vault" suspend "rollback $1" resume | batch; }
-new() {
-	dmdelta format --force --block-size "$BS" "$1" "$2" >/dev/null || die format
-	dmdelta open vault "$1" "$2" >/dev/null || die open
-}
 moved() { awk '{ n += $2 + $3 } END { printf "%.0f", n * 512 }' <<<"$(counters)"; }
 
 versions
@@ -49,7 +43,7 @@ device nullb1 $((LARGE * 37 / 32))
 
 # --- rollback -----------------------------------------------------------------------------
 
-new /dev/nullb0 /dev/nullb1
+open_vault /dev/nullb0 /dev/nullb1
 base=$(dmsetup message vault 0 checkpoint) || die checkpoint
 write 16 4k --size=$all --io_size=16m
 settle
@@ -86,7 +80,7 @@ for name in origin:nullb0 delta:nullb1; do
 	disk=${name#*:} name=${name%:*}
 	table "$name" "$(blockdev --getsz "/dev/$disk") linear /dev/$disk 0"
 done | batch
-new /dev/mapper/origin /dev/mapper/delta
+open_vault /dev/mapper/origin /dev/mapper/delta
 write 1024 4k
 dmsetup message vault 0 checkpoint >/dev/null || die checkpoint
 write $range 4k --offset=${at}m

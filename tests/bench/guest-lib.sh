@@ -87,6 +87,18 @@ table() { printf 'device %s\ncreate\nload %s\nresume\n' "$1" "$2"; }
 gone() { printf 'device %s\nremove\n' "$1"; }
 clean_log() { dmesg | grep -E 'WARNING|BUG|Oops' && die "the kernel complained"; }
 
+# --- deltarec ------------------------------------------------------------------------
+
+# shellcheck disable=SC2034 # for the guests
+vault=/dev/mapper/vault
+# open_vault ORIGIN DELTA: formatted anew, in blocks of the size that is measured
+open_vault() {
+	dmdelta format --force --block-size "$BS" "$1" "$2" >/dev/null || die format
+	dmdelta open vault "$1" "$2" >/dev/null || die open
+}
+# word N: of its status line, from the mode on
+word() { dmsetup status --noflush vault | cut -d' ' -f$(($1 + 3)); }
+
 # --- measuring -----------------------------------------------------------------------
 
 # What jobs/common.fio says; guests may say something else.

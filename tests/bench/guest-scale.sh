@@ -17,7 +17,7 @@ for t in $TARGETS; do
 	"make_$t"
 	can "room_$t" && "room_$t" 2
 	can "take_$t" && "take_$t" 1 | batch
-	dd if=/dev/zero of=$DEV bs=1M oflag=direct status=none 2>/dev/null
+	fill $DEV
 	for ((i = 1; i <= rounds; i++)); do
 		for RW in randread randwrite; do
 			for JOBS in 1 2 4; do

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# shellcheck disable=SC2034 # DEV and DISKS are guest-lib.sh's
+# shellcheck disable=SC2034,SC2154 # DEV, DISKS and vault are guest-lib.sh's
 #
 # For the guests of tests/bench/run: dm-linear, which is the limit, the peers with
 # their best sensible options, and deltarec. Each target T has functions
@@ -141,16 +141,12 @@ deltarec_some=100 deltarec_many=10000
 make_deltarec() {
 	device nullb0 "$size"
 	device nullb1 $((size * 6))
-	DISKS="nullb0 nullb1" DEV=/dev/mapper/vault
-	open_deltarec
-}
-open_deltarec() {
-	dmdelta format --force --block-size "$BS" /dev/nullb0 /dev/nullb1 >/dev/null || die format
-	dmdelta open vault /dev/nullb0 /dev/nullb1 >/dev/null || die open
+	DISKS="nullb0 nullb1" DEV=$vault
+	open_vault /dev/nullb0 /dev/nullb1
 }
 new_deltarec() {
 	dmdelta close vault >/dev/null || die close
-	open_deltarec
+	open_vault /dev/nullb0 /dev/nullb1
 }
 room_deltarec() { :; }
 take_deltarec() { printf '%s\n' "device vault" checkpoint; }
