@@ -44,8 +44,8 @@ typedef int64_t s64;
 #define clamp_t(t, v, lo, hi) \
 	({ __typeof__(t) _v = (v), _lo = (lo), _hi = (hi); \
 	   _v < _lo ? _lo : _v > _hi ? _hi : _v; })
-#define swap(a, b) \
-	({ __typeof__(a) _s = (a); (a) = (b); (b) = _s; })
+#define swap(a, b)	({ __typeof__(a) *_p = &(a), *_q = &(b), _s = *_p; \
+			   *_p = *_q; *_q = _s; })
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 #define READ_ONCE(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
