@@ -142,7 +142,8 @@ must dmdelta close v
 open_pair v
 for i in 1 2 3; do
 	must fio --name=scatter --filename=$dev --ioengine=libaio --direct=1 --rw=randwrite \
-		--bs=4k --iodepth=32 --io_size=55m --randseed=$i --output=scatter.out
+		--bs=4k --iodepth=32 --io_size=55m --randseed=$i --eta=never \
+		--output=scatter.out
 	last=$(checkpoint v)
 done
 sum=$(sum_of $dev)
@@ -157,7 +158,8 @@ left=$(journal)
 as "$table"
 ok "a merge under way is not waited for" [ "$left" -ge "$used" ]
 printf '%s\n' "rollback $last" status "sleep 1000" status resume | dmbatch v >answers
-is "$(sed -n 4p answers)" "$(sed -n 2p answers)" "nothing goes on while the device is suspended"
+is "$(sed -n 4p answers | cut -d" " -f1-17)" "$(sed -n 2p answers | cut -d" " -f1-17)" \
+	"nothing goes on while the device is suspended"
 drop_cache $dev
 is "$(sum_of $dev)" "$sum" "a rollback between two parts of it shows what was there"
 ok "the rest is merged after the resume" eventually 60 merged
