@@ -20,10 +20,13 @@ setup() {
 	first=$(pick 1 0 59)
 	rm -rf $twin
 	mkdir -p $twin
-	good 'mkdir -p home/alice/photos home/alice/letters home/bob'
-	for ((i = 0; i < 70; i++)); do
-		good "seq -f 'photo $i %g' 1 2000 >$(photo $i); seq $i 3000 >home/bob/b$i"
-	done
+	(
+		cd $twin && mkdir -p home/alice/photos home/alice/letters home/bob || exit
+		for ((i = 0; i < 70; i++)); do
+			seq $((i * 10000 + 100000)) $((i * 10000 + 104000)) >"$(photo $i)"
+			seq $i 3000 >home/bob/b$i
+		done
+	) && cp -r $twin/home $there/
 }
 epoch() {
 	local e=$1
