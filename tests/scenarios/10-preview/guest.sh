@@ -8,11 +8,16 @@
 # shellcheck source=tests/scenarios/ways.sh
 . "$(dirname "$0")/../ways.sh"
 
+# All of it is read over and over; xfs wants 300.
+SIZE_MIB=320
+# What a device shows is held against a copy: emulated, cmp takes a third of the
+# time of md5sum.
+shot() { blockdev --flushbufs "$1" && cp --sparse=always "$1" "$2"; }
+shows() { blockdev --flushbufs "$1" && cmp "$1" "$2"; }
 unchanged() {
 	ok "$1: the origin is as it was" cmp /tmp/case/copy/origin.img $store/origin.img
 	ok "$1: the delta is as it was" cmp /tmp/case/copy/delta.img /tmp/case/delta.before
-	blockdev --flushbufs $vault
-	is "$(md5sum <$vault)" "$head" "$1: the head is as it was"
+	ok "$1: the head is as it was" shows $vault head
 	is "$(surroundings)" "$around" "$1: nothing is left behind"
 }
 
@@ -22,7 +27,7 @@ scenario() {
 	exits "0 4" "$what: plan of blocks" "$DMDELTA" plan v --from bad --to bad --mode blocks -o blocks.json
 	exits "0 4" "$what: plan of files" "$DMDELTA" plan v --from bad --to bad --mode files -o files.json
 	sync
-	head=$(md5sum <$vault)
+	must shot $vault head
 	cp --sparse=always /tmp/case/copy/delta.img /tmp/case/delta.before
 	around=$(surroundings)
 
@@ -44,11 +49,12 @@ scenario() {
 
 	ok "$what: a view with the recipe" "$DMDELTA" view v "$(json blocks.json '$.epochs.now')" w \
 		--recipe blocks.json
-	seen=$(md5sum </dev/mapper/w)
+	must shot /dev/mapper/w seen
 	ok "$what: close" "$DMDELTA" close w
 	exits "0 4" "$what: replay of the recipe" "$DMDELTA" replay v --recipe blocks.json
-	blockdev --flushbufs $vault
-	is "$(md5sum <$vault)" "$seen" "$what: gives the bytes that the view has shown"
+	ok "$what: gives the bytes that the view has shown" shows $vault seen
+	not_ok "$what: ... which are not those of before" cmp -s seen head
+	rm head seen
 	close_pair
 }
 each xfs ${DEEP:+ext4}
