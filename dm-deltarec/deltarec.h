@@ -9,7 +9,7 @@
  *   defer.c       everything that may have to wait: nodes to be read, waits
  *                 for another write or for space, discards, bios that span
  *                 several extents
- *   merge-io.c    a write of part of a block: copies what is around it
+ *   merge-io.c    a write of part of a block: brings what is around it
  *   pending.c     first writes under way, who waits for them, their end
  *   full.c        space that runs short: what is told, and who waits for what
  *   journal-io.c  FLUSH and FUA: group commit of what is not yet recorded
@@ -50,6 +50,7 @@
 #include <linux/dm-io.h>
 #include <linux/dm-kcopyd.h>
 #include <linux/jump_label.h>
+#include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/rwsem.h>
@@ -171,6 +172,15 @@ struct deltarec_commit {
 	unsigned long ios;		/* bios that were there */
 };
 
+/* Blocks that are put together in memory; see merge-io.c */
+struct deltarec_whole;
+struct deltarec_wholes {
+	struct list_head free;		/* lock */
+	unsigned int nr;		/* lock: of all, free or not */
+	struct llist_head read;		/* to be written */
+	struct work_struct work;
+};
+
 struct deltarec_reads;		/* reads.c */
 
 struct deltarec_store {
@@ -209,6 +219,7 @@ struct deltarec_store {
 	struct bio_set bs;
 	struct workqueue_struct *defer_wq;
 	struct dm_kcopyd_client *kcopyd;
+	struct deltarec_wholes wholes;
 
 	struct deltarec_journal journal;
 	struct workqueue_struct *journal_wq;
@@ -304,7 +315,8 @@ struct deltarec_io {
 	u64 block;
 	u64 slot;
 	struct list_head waiters;
-	atomic_t copies;		/* merge-io.c */
+	struct deltarec_whole *whole;	/* merge-io.c; or NULL, and */
+	atomic_t copies;		/* that kcopyd makes */
 };
 
 struct deltarec_piece {
@@ -316,7 +328,7 @@ struct deltarec_piece {
 enum deltarec_todo {
 	DELTAREC_REMAP,			/* to step->bdev, step->sector */
 	DELTAREC_ZERO,			/* reads as zeroes */
-	DELTAREC_COPY,			/* part of a block: copy around it */
+	DELTAREC_COPY,			/* part of a block: bring the rest, too */
 	DELTAREC_LOAD,			/* step->want is not in memory */
 	DELTAREC_DEFER,			/* only a worker can do this */
 	DELTAREC_WAIT,			/* it is on a list; hands off */
@@ -433,7 +445,19 @@ void deltarec_park(struct deltarec_io *io, struct list_head *list);
 void deltarec_wake_parked(struct deltarec_store *s);
 
 /* merge-io.c */
-/* Write a piece that covers part of a block into the slot it has. */
+void deltarec_wholes_init(struct deltarec_store *s);
+/* Nobody uses them any more. */
+void deltarec_wholes_exit(struct deltarec_store *s);
+/* See that a block is free that may be put together in, if that is possible. */
+void deltarec_wholes_prepare(struct deltarec_store *s);
+/* One of these, or NULL; lock held */
+struct deltarec_whole *deltarec_whole_take(struct deltarec_store *s);
+/* It is free again; lock held. */
+void deltarec_whole_put(struct deltarec_store *s, struct deltarec_whole *w);
+/*
+ * Write part of a block, and what is around it, into the slot that @io has;
+ * without @io->whole only in a worker.
+ */
 void deltarec_copy_start(struct deltarec_io *io,
 			 const struct deltarec_step *step);
 /* Write zeroes for a piece that is mapped already. */
@@ -444,9 +468,13 @@ void deltarec_zero_start(struct deltarec_io *io,
 /* The first write under way that touches these blocks, or NULL */
 struct deltarec_io *deltarec_pending_find(struct deltarec_store *s, u64 block,
 					  u64 nr);
-/* Take slots and enter @io among the pending. 0, -EAGAIN, -ENOSPC */
+/*
+ * Take slots and enter @io among the pending. @whole: what it is put together
+ * in, if it is. 0, -EAGAIN, -ENOSPC
+ */
 int deltarec_pending_add(struct deltarec_store *s, struct deltarec_io *io,
-			 u64 block, u32 *nr, u8 map_flags);
+			 u64 block, u32 *nr, u8 map_flags,
+			 struct deltarec_whole *whole);
 /* Its end: publish or give up. Takes the lock itself; any context. */
 void deltarec_pending_end(struct deltarec_io *io, blk_status_t status);
 

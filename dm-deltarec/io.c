@@ -3,8 +3,9 @@
  * io.c - the way of a bio through .map.
  *
  * What the snapshot answers from memory is remapped at once, without locks and
- * without waiting; so is a first write of whole blocks, under the store's
- * spinlock for a moment. All else goes to defer.c: .map must not wait, since
+ * without waiting. So is a first write of whole blocks, under the store's
+ * spinlock for a moment; one of part of a block begins here, if there is memory
+ * to put it together in. All else goes to defer.c: .map must not wait, since
  * bios that are submitted from it queue up behind it.
  */
 #include "deltarec.h"
@@ -71,7 +72,7 @@ struct lookup {
 	struct deltarec_range range;
 	struct dr_state state;
 	u32 used;		/* entries of snap->active before the lookup */
-	bool may_copy;		/* in a worker */
+	bool may_copy;		/* with kcopyd: in a worker */
 	bool mixed;		/* what a view shows keeps excluded bytes */
 };
 
@@ -142,6 +143,7 @@ static enum deltarec_todo first_locked(struct lookup *l, u32 *nr, bool copy,
 				       struct deltarec_step *step)
 {
 	struct deltarec_store *s = l->dt->s;
+	struct deltarec_whole *whole = NULL;
 	struct deltarec_io *other;
 	u64 block = l->range.block;
 	u8 flags = 0;
@@ -170,12 +172,17 @@ static enum deltarec_todo first_locked(struct lookup *l, u32 *nr, bool copy,
 		}
 		if (l->state.slot != DR_SLOT_ZERO)
 			flags = DR_MAP_MERGED;
+		whole = deltarec_whole_take(s);
+		if (!whole && !l->may_copy)
+			return DELTAREC_DEFER;
 	}
-	r = deltarec_pending_add(s, l->carrier, block, nr, flags);
+	r = deltarec_pending_add(s, l->carrier, block, nr, flags, whole);
 	if (!r)
 		l->waiter->flags &= ~DELTAREC_IO_SHORT;
 	if (!r)
 		return copy ? DELTAREC_COPY : DELTAREC_REMAP;
+	if (whole)
+		deltarec_whole_put(s, whole);
 	if (deltarec_wait_for_room(s, l->waiter, r, &step->status))
 		return DELTAREC_WAIT;
 	return DELTAREC_ERROR;
@@ -190,9 +197,9 @@ static enum deltarec_todo resolve_first(struct lookup *l, bool fua,
 	unsigned long flags;
 	u32 nr = 1;
 
-	if (copy && !l->may_copy)
-		return DELTAREC_DEFER;
-	if (!copy)
+	if (copy)
+		deltarec_wholes_prepare(s);
+	else
 		nr = first_run(l, min_t(u64, l->range.whole, DELTAREC_WINDOW -
 				(l->range.block & (DELTAREC_WINDOW - 1))));
 	spin_lock_irqsave(&s->lock, flags);
@@ -309,6 +316,11 @@ static int map_data(struct deltarec *dt, struct deltarec_io *io,
 		bio_set_dev(bio, step.bdev);
 		bio->bi_iter.bi_sector = step.sector;
 		return DM_MAPIO_REMAPPED;
+	case DELTAREC_COPY:
+		if (step.sectors < bio_sectors(bio))
+			dm_accept_partial_bio(bio, step.sectors);
+		deltarec_copy_start(io, &step);
+		return DM_MAPIO_SUBMITTED;
 	case DELTAREC_ZERO:
 		if (step.sectors < bio_sectors(bio))
 			dm_accept_partial_bio(bio, step.sectors);

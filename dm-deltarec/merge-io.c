@@ -2,12 +2,252 @@
 /*
  * merge-io.c - a write that covers part of a block.
  *
- * The slot is new. What is before and after the written part is copied into
- * it from where the block was, then the data is written in between, then the
- * whole becomes visible as one version (pending.c). Nothing has to be copied
- * from beyond the device's end, where nobody can look.
+ * The slot is new. What is before and after the written part comes from where
+ * the block was, and the whole becomes visible as one version (pending.c).
+ * Nothing has to come from beyond the device's end, where nobody can look.
+ *
+ * A small block is put together in memory: one request reads what it was, one
+ * writes the whole. The buffers are kept for the next one, and there is a limit to them. Without
+ * one, and for large blocks, kcopyd copies what is around the data, which is then
+ * written in between: it has pages in reserve, so writes go on when memory is
+ * short.
  */
 #include "deltarec.h"
+
+#define WHOLE_BYTES	SZ_64K		/* the largest block */
+#define WHOLES		128u		/* at most, and no more than so many */
+#define WHOLES_BYTES	SZ_4M
+
+/* --- in memory ------------------------------------------------------------- */
+
+struct deltarec_whole {
+	struct list_head list;	/* free */
+	struct llist_node node;
+	struct deltarec_io *io;
+	void *buf;
+	u32 off;		/* bytes: where the data goes */
+	u32 bytes;		/* of the block, as far as the device goes */
+	struct bio read;
+	struct bio write;
+	struct bio_vec vec;	/* of both */
+};
+
+static u32 block_bytes(const struct deltarec_store *s)
+{
+	return deltarec_block_sectors(s) << SECTOR_SHIFT;
+}
+
+static void whole_free(const struct deltarec_store *s, struct deltarec_whole *w)
+{
+	free_pages_exact(w->buf, block_bytes(s));
+	kfree(w);
+}
+
+static struct deltarec_whole *whole_alloc(const struct deltarec_store *s)
+{
+	/* Reserves are for those who cannot do without. */
+	const gfp_t gfp = GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC;
+	struct deltarec_whole *w = kmalloc(sizeof(*w), gfp);
+
+	if (!w)
+		return NULL;
+	w->buf = alloc_pages_exact(block_bytes(s), gfp);
+	if (w->buf)
+		return w;
+	kfree(w);
+	return NULL;
+}
+
+void deltarec_wholes_prepare(struct deltarec_store *s)
+{
+	struct deltarec_wholes *ws = &s->wholes;
+	struct deltarec_whole *w;
+	unsigned long flags;
+	unsigned int max;
+
+	/* Looks without the lock: whoever is late finds none. */
+	if (!list_empty(&ws->free) || block_bytes(s) > WHOLE_BYTES)
+		return;
+	max = min_t(unsigned int, WHOLES, WHOLES_BYTES / block_bytes(s));
+	if (READ_ONCE(ws->nr) >= max)
+		return;
+	w = whole_alloc(s);
+	if (!w)
+		return;
+	spin_lock_irqsave(&s->lock, flags);
+	if (ws->nr < max) {
+		WRITE_ONCE(ws->nr, ws->nr + 1);
+		list_add(&w->list, &ws->free);
+		w = NULL;
+	}
+	spin_unlock_irqrestore(&s->lock, flags);
+	if (w)
+		whole_free(s, w);
+}
+
+struct deltarec_whole *deltarec_whole_take(struct deltarec_store *s)
+{
+	struct deltarec_whole *w;
+
+	lockdep_assert_held(&s->lock);
+	w = list_first_entry_or_null(&s->wholes.free, struct deltarec_whole,
+				     list);
+	if (w)
+		list_del(&w->list);
+	return w;
+}
+
+void deltarec_whole_put(struct deltarec_store *s, struct deltarec_whole *w)
+{
+	lockdep_assert_held(&s->lock);
+	list_add(&w->list, &s->wholes.free);
+}
+
+/* The data of @bio, at @off; @bio may be one of zeroes. */
+static void lay(struct deltarec_whole *w, struct bio *bio, u32 off)
+{
+	struct bvec_iter iter;
+	struct bio_vec vec;
+
+	if (bio_op(bio) == REQ_OP_WRITE_ZEROES) {
+		memset(w->buf + off, 0, bio->bi_iter.bi_size);
+		return;
+	}
+	bio_for_each_segment(vec, bio, iter) {
+		memcpy_from_bvec(w->buf + off, &vec);
+		off += vec.bv_len;
+	}
+}
+
+static void whole_end(struct deltarec_whole *w, blk_status_t status)
+{
+	struct bio *bio = w->io->bio;
+
+	bio_uninit(&w->write);
+	bio->bi_status = status;
+	/* The last that is seen of w here: it may be another's (pending.c). */
+	bio_endio(bio);
+}
+
+static void whole_written(struct bio *bio)
+{
+	whole_end(bio->bi_private, bio->bi_status);
+}
+
+static void whole_read(struct bio *bio)
+{
+	struct deltarec_whole *w = bio->bi_private;
+	struct deltarec_store *s = w->io->dt->s;
+	blk_status_t status = bio->bi_status;
+
+	bio_uninit(bio);
+	/*
+	 * Once it is in the list its bio may end at any time, and so may the
+	 * table; a grace period passes before that takes the store along.
+	 */
+	rcu_read_lock();
+	if (!status && llist_add(&w->node, &s->wholes.read))
+		queue_work(s->defer_wq, &s->wholes.work);
+	rcu_read_unlock();
+	if (status)
+		whole_end(w, status);
+}
+
+/* [off, off + bytes) of the buffer, from or to there */
+static void whole_submit(struct deltarec_whole *w, struct bio *bio, u64 sector,
+			 u32 off, u32 bytes)
+{
+	struct bio *user = w->io->bio;
+
+	/* How much it matters; what else it is told is for itself alone. */
+	bio->bi_opf |= user->bi_opf & (REQ_SYNC | REQ_META | REQ_PRIO |
+				       REQ_IDLE);
+	bio->bi_ioprio = user->bi_ioprio;
+	bio->bi_iter.bi_sector = sector + (off >> SECTOR_SHIFT);
+	bio->bi_private = w;
+	__bio_add_page(bio, virt_to_page(w->buf + off), bytes,
+		       offset_in_page(w->buf + off));
+	submit_bio_noacct(bio);
+}
+
+/*
+ * No FUA: who asks for it is answered when the version is recorded, and that
+ * begins with a flush (J3).
+ */
+static void whole_write(struct deltarec_whole *w)
+{
+	whole_submit(w, &w->write, w->io->slot * DR_BLOCK_SECTORS, 0, w->bytes);
+}
+
+static void wholes_work(struct work_struct *work)
+{
+	struct deltarec_store *s = container_of(work, struct deltarec_store,
+						wholes.work);
+	struct llist_node *all = llist_del_all(&s->wholes.read);
+	struct deltarec_whole *w, *next;
+	struct blk_plug plug;
+
+	blk_start_plug(&plug);
+	llist_for_each_entry_safe(w, next, llist_reverse_order(all), node) {
+		lay(w, w->io->bio, w->off);
+		whole_write(w);
+	}
+	blk_finish_plug(&plug);
+}
+
+/* What is on both sides of the data is read with what was in between. */
+static void whole_read_start(struct deltarec_whole *w, struct block_device *bdev,
+			     u64 sector)
+{
+	u32 end = w->off + w->io->bio->bi_iter.bi_size;
+	u32 from = w->off ? 0 : end;
+	u32 to = end < w->bytes ? w->bytes : w->off;
+
+	bio_init(&w->read, bdev, &w->vec, 1, REQ_OP_READ);
+	w->read.bi_end_io = whole_read;
+	whole_submit(w, &w->read, sector, from, to - from);
+}
+
+static void whole_start(struct deltarec_io *io, const struct dr_state *old,
+			u32 off, u32 valid)
+{
+	struct deltarec_store *s = io->dt->s;
+	struct deltarec_whole *w = io->whole;
+
+	w->io = io;
+	w->off = off << SECTOR_SHIFT;
+	w->bytes = valid << SECTOR_SHIFT;
+	/* Here: on the account of who writes, not of the worker */
+	bio_init(&w->write, s->delta, &w->vec, 1, REQ_OP_WRITE);
+	w->write.bi_end_io = whole_written;
+	if (old->slot == DR_SLOT_ZERO) {
+		memset(w->buf, 0, w->bytes);
+		lay(w, io->bio, w->off);
+		whole_write(w);
+	} else if (old->slot == DR_SLOT_ORIGIN) {
+		whole_read_start(w, io->dt->origin->bdev,
+				 io->block << s->block_shift);
+	} else {
+		whole_read_start(w, s->delta, old->slot * DR_BLOCK_SECTORS);
+	}
+}
+
+void deltarec_wholes_init(struct deltarec_store *s)
+{
+	INIT_LIST_HEAD(&s->wholes.free);
+	init_llist_head(&s->wholes.read);
+	INIT_WORK(&s->wholes.work, wholes_work);
+}
+
+void deltarec_wholes_exit(struct deltarec_store *s)
+{
+	struct deltarec_whole *w, *next;
+
+	list_for_each_entry_safe(w, next, &s->wholes.free, list)
+		whole_free(s, w);
+}
+
+/* --- with kcopyd ----------------------------------------------------------- */
 
 static void finish(struct deltarec_io *io)
 {
@@ -78,6 +318,10 @@ void deltarec_copy_start(struct deltarec_io *io,
 	u32 off = step->sector - io->slot * DR_BLOCK_SECTORS;
 	u32 end = off + step->sectors;
 
+	if (io->whole) {
+		whole_start(io, &step->old, off, valid);
+		return;
+	}
 	atomic_set(&io->copies, 1);
 	bio_set_dev(io->bio, step->bdev);
 	io->bio->bi_iter.bi_sector = step->sector;

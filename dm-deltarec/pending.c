@@ -4,8 +4,9 @@
  *
  * From taking its slots until it is published a first write stands in
  * store->pending. Another write or discard of the same blocks waits for its
- * end; reads do not, they see the older version. No write spans two windows
- * of DELTAREC_WINDOW blocks, so that one bucket has all that may overlap.
+ * end; reads do not, they see the older version. No
+ * write spans two windows of DELTAREC_WINDOW blocks, so that one bucket has all
+ * that may overlap.
  */
 #include <linux/hash.h>
 
@@ -49,7 +50,8 @@ struct deltarec_io *deltarec_pending_find(struct deltarec_store *s, u64 block,
 }
 
 int deltarec_pending_add(struct deltarec_store *s, struct deltarec_io *io,
-			 u64 block, u32 *nr, u8 map_flags)
+			 u64 block, u32 *nr, u8 map_flags,
+			 struct deltarec_whole *whole)
 {
 	int r;
 
@@ -62,6 +64,7 @@ int deltarec_pending_add(struct deltarec_store *s, struct deltarec_io *io,
 	io->nr = *nr;
 	io->epoch = s->st.head;
 	io->map_flags = map_flags;
+	io->whole = whole;
 	INIT_LIST_HEAD(&io->waiters);
 	hlist_add_head(&io->hash, bucket_of(s, block));
 	if (static_branch_unlikely(&deltarec_tracking))
@@ -87,6 +90,8 @@ void deltarec_pending_end(struct deltarec_io *io, blk_status_t status)
 		dr_store_publish(&s->st, io->block, io->nr, io->slot,
 				 io->epoch, io->map_flags);
 	list_splice(&io->waiters, &waiters);
+	if (io->whole)
+		deltarec_whole_put(s, io->whole);
 	/* Who found nothing to merge yet waits for this one. */
 	merge = dr_store_half_full(&s->st) || s->merge_wanted;
 	spin_unlock_irqrestore(&s->lock, flags);

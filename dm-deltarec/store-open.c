@@ -162,6 +162,7 @@ static void store_init(struct deltarec_store *s)
 	init_waitqueue_head(&s->ctl_wait);
 	INIT_LIST_HEAD(&s->list);
 	INIT_LIST_HEAD(&s->parked);
+	deltarec_wholes_init(s);
 	INIT_WORK(&s->meta_work, deltarec_meta_work);
 	INIT_DELAYED_WORK(&s->again, deltarec_again_work);
 	INIT_WORK(&s->event_work, event_work);
@@ -218,6 +219,7 @@ static void store_free(struct deltarec_store *s)
 	deltarec_note_exit(&s->note);
 	deltarec_reads_free(s);
 	bioset_exit(&s->bs);
+	deltarec_wholes_exit(s);
 	deltarec_journal_exit(s);
 	deltarec_env_exit(s);
 	free_cache(rcu_dereference_protected(s->cache, true));
