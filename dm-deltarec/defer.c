@@ -66,6 +66,17 @@ static void io_put(struct deltarec_io *io)
 	bio_endio(io->bio);
 }
 
+void deltarec_unpark(struct deltarec_io *io, blk_status_t status)
+{
+	if (!(io->flags & DELTAREC_IO_JOINED)) {
+		deltarec_defer(io);
+		return;
+	}
+	if (status)
+		WRITE_ONCE(io->status, status);
+	io_put(io);
+}
+
 static void piece_endio(struct bio *bio)
 {
 	struct deltarec_piece *p = container_of(bio, struct deltarec_piece, bio);

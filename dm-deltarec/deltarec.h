@@ -291,6 +291,7 @@ enum deltarec_io_flags {
 	DELTAREC_IO_RECORD	= 2,	/* may end when it is in the journal */
 	DELTAREC_IO_DEFERRED	= 4,	/* work and pieces are set up */
 	DELTAREC_IO_SHORT	= 8,	/* found no room: merges is set */
+	DELTAREC_IO_JOINED	= 16,	/* ends as what it waits for does */
 };
 
 /* Of each bio from dm, and of each piece of one that was deferred */
@@ -441,6 +442,8 @@ void deltarec_io_end(struct deltarec_io *io, blk_status_t status);
 void deltarec_defer(struct deltarec_io *io);
 /* Put it on @list instead, from where deltarec_defer() takes it; lock held. */
 void deltarec_park(struct deltarec_io *io, struct list_head *list);
+/* A bio was parked, and has no more to wait for (pending.c). Any context. */
+void deltarec_unpark(struct deltarec_io *io, blk_status_t status);
 /* Try all again that wait for space, a merge or a drain. Any context. */
 void deltarec_wake_parked(struct deltarec_store *s);
 

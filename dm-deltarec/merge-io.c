@@ -7,7 +7,8 @@
  * Nothing has to come from beyond the device's end, where nobody can look.
  *
  * A small block is put together in memory: one request reads what it was, one
- * writes the whole. The buffers are kept for the next one, and there is a limit to them. Without
+ * writes the whole. Writes to the same block that come while it is read join it.
+ * The buffers are kept for the next one, and there is a limit to them. Without
  * one, and for large blocks, kcopyd copies what is around the data, which is then
  * written in between: it has pages in reserve, so writes go on when memory is
  * short.
@@ -119,6 +120,53 @@ static void lay(struct deltarec_whole *w, struct bio *bio, u32 off)
 	}
 }
 
+static bool can_join(const struct deltarec_io *io,
+		     const struct deltarec_io *other)
+{
+	struct deltarec_range r;
+
+	if (bio_op(other->bio) != REQ_OP_WRITE)
+		return false;
+	deltarec_range_of(other->dt, other->bio, &r);
+	return r.block == io->block &&
+	       r.off + r.sectors <= deltarec_block_sectors(io->dt->s);
+}
+
+/*
+ * Writes that wait for this one go with it if they lie in its block, in the
+ * order in which they came. They are of its epoch: when the head is another one
+ * by now, something that they were issued after may be in that (C2).
+ */
+static void join(struct deltarec_whole *w)
+{
+	struct deltarec_io *io = w->io, *other, *next;
+	struct deltarec_store *s = io->dt->s;
+	struct deltarec_range r;
+	LIST_HEAD(joined);
+
+	/* Who comes this moment waits for the end, as those who come later. */
+	if (list_empty(&io->waiters))
+		return;
+	spin_lock_irq(&s->lock);
+	if (io->epoch == s->st.head)
+		list_for_each_entry_safe(other, next, &io->waiters, list)
+			if (can_join(io, other))
+				list_move_tail(&other->list, &joined);
+	spin_unlock_irq(&s->lock);
+	if (list_empty(&joined))
+		return;
+	list_for_each_entry(other, &joined, list) {
+		deltarec_range_of(other->dt, other->bio, &r);
+		lay(w, other->bio, r.off << SECTOR_SHIFT);
+		other->flags |= DELTAREC_IO_JOINED;
+		if (other->bio->bi_opf & REQ_FUA)
+			other->flags |= DELTAREC_IO_RECORD;
+	}
+	spin_lock_irq(&s->lock);
+	list_splice_tail(&joined, &io->waiters);
+	spin_unlock_irq(&s->lock);
+}
+
 static void whole_end(struct deltarec_whole *w, blk_status_t status)
 {
 	struct bio *bio = w->io->bio;
@@ -190,6 +238,7 @@ static void wholes_work(struct work_struct *work)
 	blk_start_plug(&plug);
 	llist_for_each_entry_safe(w, next, llist_reverse_order(all), node) {
 		lay(w, w->io->bio, w->off);
+		join(w);
 		whole_write(w);
 	}
 	blk_finish_plug(&plug);

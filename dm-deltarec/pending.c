@@ -4,7 +4,7 @@
  *
  * From taking its slots until it is published a first write stands in
  * store->pending. Another write or discard of the same blocks waits for its
- * end; reads do not, they see the older version. No
+ * end, or joins it (merge-io.c); reads do not, they see the older version. No
  * write spans two windows of DELTAREC_WINDOW blocks, so that one bucket has all
  * that may overlap.
  */
@@ -97,7 +97,7 @@ void deltarec_pending_end(struct deltarec_io *io, blk_status_t status)
 	spin_unlock_irqrestore(&s->lock, flags);
 
 	list_for_each_entry_safe(waiter, next, &waiters, list)
-		deltarec_defer(waiter);
+		deltarec_unpark(waiter, status);
 	if (merge)
 		deltarec_kick_meta(s);
 }

@@ -125,11 +125,91 @@ becomes delta "$delta_is" flakey 0 60 1 error_writes
 refused "the delta cannot be written to" 18
 becomes delta "$delta_is" flakey 0 60 1 error_writes
 refused "the delta cannot be written to what the origin has" 818
+# Of several at once each fails by itself, or with the one that it went with.
+hold
+becomes delta "$delta_is" flakey 0 60 1 error_writes
+before=$(all_of)
+pids=''
+for i in 0 2 4 6; do
+	put B $((832 + i)) 2>/dev/null &
+	pids+=" $!"
+done
+under_way 4
+release
+n=0
+for pid in $pids; do
+	wait "$pid" || n=$((n + 1))
+done
+is $n 4 "writes to one block at once: an error is everybody's"
+is "$(all_of)" "$before" "... nothing has changed"
+restored
+expect v image "... not what it shows"
 done_with "errors"
 
 # --- several at once ----------------------------------------------------------------------
 
 fresh 4K
+hold
+put A 802 2 &
+pids=$!
+under_way 1
+put A 800 2 &
+pids+=" $!"
+put A 806 2 oflag=dsync &
+durable=$!
+put B 804 2 &
+pids+=" $!"
+under_way 4
+release
+ok_wait "four writes to a block" $durable
+is "$(status_word v 12)" 0 "... one of them is answered when it is recorded"
+for pid in $pids; do
+	wait "$pid" || fail "one failed"
+done
+noted A 800 4 && noted B 804 2 && noted A 806
+expect v image "... all of them are there"
+
+before=$(written_to delta)
+hold
+pids=''
+for i in 0 2 4 6; do
+	put B $((1600 + i)) &
+	pids+=" $!"
+	noted B $((1600 + i))
+done
+under_way 4
+release
+for pid in $pids; do
+	wait "$pid" || fail "one failed"
+done
+is "$(less "$(written_to delta)" "$before")" "1 8" "four writes that fill a block are one request"
+expect v image "... with what they brought"
+
+# C2: who comes after the seal has no part in the epoch, whatever it waits for
+e=$(head_of v)
+hold
+put A 1202 &
+first=$!
+under_way 1
+checkpoint v sealed >/dev/null &
+seal=$!
+next_head() { [ "$(head_of v)" != "$e" ]; }
+ok "a checkpoint while a block is read" eventually 60 next_head
+put A 1204 &
+second=$!
+under_way 2
+release
+noted A 1202
+cp image image.sealed
+noted A 1204
+ok_wait "what began before it" $first
+ok_wait "what began after it" $second
+ok_wait "the checkpoint" $seal
+expect v image "both are in the head"
+rollback v "$e" >/dev/null
+expect v image.sealed "the sealed epoch has the first alone"
+cp image.sealed image
+
 # deep BLOCKS MIB OPTION...: a KiB of each of so many blocks, from there on
 deep() {
 	fio --name=deep --filename="$dev" --direct=1 --eta=never --ioengine=libaio --iodepth="$1" \
