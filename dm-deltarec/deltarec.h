@@ -177,8 +177,10 @@ struct deltarec_whole;
 struct deltarec_wholes {
 	struct list_head free;		/* lock */
 	unsigned int nr;		/* lock: of all, free or not */
+	atomic_t reading;
 	struct llist_head read;		/* to be written */
-	struct work_struct work;
+	atomic_t nr_read;
+	struct delayed_work work;
 };
 
 struct deltarec_reads;		/* reads.c */
@@ -449,7 +451,7 @@ void deltarec_wake_parked(struct deltarec_store *s);
 
 /* merge-io.c */
 void deltarec_wholes_init(struct deltarec_store *s);
-/* Nobody uses them any more. */
+/* Nobody uses them any more. May sleep. */
 void deltarec_wholes_exit(struct deltarec_store *s);
 /* See that a block is free that may be put together in, if that is possible. */
 void deltarec_wholes_prepare(struct deltarec_store *s);

@@ -18,11 +18,13 @@
 #define WHOLE_BYTES	SZ_64K		/* the largest block */
 #define WHOLES		128u		/* at most, and no more than so many */
 #define WHOLES_BYTES	SZ_4M
+#define WHOLES_BATCH	16		/* so many do not wait for others */
+#define WHOLES_WAIT	(HZ / 100)	/* nor so long */
 
 /* --- in memory ------------------------------------------------------------- */
 
 struct deltarec_whole {
-	struct list_head list;	/* free */
+	struct list_head list;	/* free, or of those that are written together */
 	struct llist_node node;
 	struct deltarec_io *io;
 	void *buf;
@@ -182,11 +184,18 @@ static void whole_written(struct bio *bio)
 	whole_end(bio->bi_private, bio->bi_status);
 }
 
+/*
+ * Slots are taken side by side, so those that are written together go out as few
+ * requests, whatever was read for them. The last one that was under way lets the
+ * others go; before that their number does, or the time that one may lose.
+ */
 static void whole_read(struct bio *bio)
 {
 	struct deltarec_whole *w = bio->bi_private;
 	struct deltarec_store *s = w->io->dt->s;
+	struct deltarec_wholes *ws = &s->wholes;
 	blk_status_t status = bio->bi_status;
+	bool first = false, enough = false;
 
 	bio_uninit(bio);
 	/*
@@ -194,8 +203,14 @@ static void whole_read(struct bio *bio)
 	 * table; a grace period passes before that takes the store along.
 	 */
 	rcu_read_lock();
-	if (!status && llist_add(&w->node, &s->wholes.read))
-		queue_work(s->defer_wq, &s->wholes.work);
+	if (!status) {
+		enough = atomic_inc_return(&ws->nr_read) >= WHOLES_BATCH;
+		first = llist_add(&w->node, &ws->read);
+	}
+	if (atomic_dec_and_test(&ws->reading) || enough)
+		mod_delayed_work(s->defer_wq, &ws->work, 0);
+	else if (first)
+		queue_delayed_work(s->defer_wq, &ws->work, WHOLES_WAIT);
 	rcu_read_unlock();
 	if (status)
 		whole_end(w, status);
@@ -227,16 +242,34 @@ static void whole_write(struct deltarec_whole *w)
 	whole_submit(w, &w->write, w->io->slot * DR_BLOCK_SECTORS, 0, w->bytes);
 }
 
+/* Into @list by slot; most come in order. */
+static void sort_in(struct deltarec_whole *w, struct list_head *list)
+{
+	struct list_head *at;
+
+	list_for_each_prev(at, list)
+		if (list_entry(at, struct deltarec_whole, list)->io->slot <
+		    w->io->slot)
+			break;
+	list_add(&w->list, at);
+}
+
 static void wholes_work(struct work_struct *work)
 {
-	struct deltarec_store *s = container_of(work, struct deltarec_store,
+	struct deltarec_store *s = container_of(to_delayed_work(work),
+						struct deltarec_store,
 						wholes.work);
-	struct llist_node *all = llist_del_all(&s->wholes.read);
 	struct deltarec_whole *w, *next;
+	struct llist_node *all;
 	struct blk_plug plug;
+	LIST_HEAD(sorted);
 
+	atomic_set(&s->wholes.nr_read, 0);
+	all = llist_reverse_order(llist_del_all(&s->wholes.read));
+	llist_for_each_entry(w, all, node)
+		sort_in(w, &sorted);
 	blk_start_plug(&plug);
-	llist_for_each_entry_safe(w, next, llist_reverse_order(all), node) {
+	list_for_each_entry_safe(w, next, &sorted, list) {
 		lay(w, w->io->bio, w->off);
 		join(w);
 		whole_write(w);
@@ -254,6 +287,7 @@ static void whole_read_start(struct deltarec_whole *w, struct block_device *bdev
 
 	bio_init(&w->read, bdev, &w->vec, 1, REQ_OP_READ);
 	w->read.bi_end_io = whole_read;
+	atomic_inc(&w->io->dt->s->wholes.reading);
 	whole_submit(w, &w->read, sector, from, to - from);
 }
 
@@ -285,7 +319,7 @@ void deltarec_wholes_init(struct deltarec_store *s)
 {
 	INIT_LIST_HEAD(&s->wholes.free);
 	init_llist_head(&s->wholes.read);
-	INIT_WORK(&s->wholes.work, wholes_work);
+	INIT_DELAYED_WORK(&s->wholes.work, wholes_work);
 }
 
 void deltarec_wholes_exit(struct deltarec_store *s)

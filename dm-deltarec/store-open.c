@@ -209,6 +209,8 @@ static void store_free(struct deltarec_store *s)
 		destroy_workqueue(s->meta_wq);
 	if (s->journal_wq)
 		destroy_workqueue(s->journal_wq);
+	/* All that it had to do is done; it may have been asked once more. */
+	cancel_delayed_work_sync(&s->wholes.work);
 	if (s->defer_wq)
 		destroy_workqueue(s->defer_wq);
 	cancel_work_sync(&s->event_work);

@@ -215,6 +215,24 @@ deep() {
 	fio --name=deep --filename="$dev" --direct=1 --eta=never --ioengine=libaio --iodepth="$1" \
 		--bs=1k --size=$(($1 * 4))k --offset="$2"m --verify=crc32c --verify_fatal=1 "${@:3}"
 }
+# Of blocks side by side or not, what is read together is written together.
+disk_writes() {
+	local words
+
+	read -ra words <"/sys/dev/block/$(stat -c %Hr:%Lr "$(disk 1)")/stat"
+	echo "${words[4]}"
+}
+n=$(disk_writes)
+hold
+deep 16 8 --rw=write:3k --do_verify=0 >deep.out 2>&1 &
+load=$!
+under_way 16
+release
+ok_wait "16 blocks at once" $load deep.out
+n=$(($(disk_writes) - n))
+ok "... are $n requests" [ "$n" -le 4 ]
+ok "... and are right" deep 16 8 --rw=read:3k --verify_only=1
+
 # More than there is memory for
 before=$(written_to delta)
 hold
