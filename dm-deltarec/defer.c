@@ -45,17 +45,23 @@ void deltarec_park(struct deltarec_io *io, struct list_head *list)
 	list_add_tail(&io->list, list);
 }
 
-void deltarec_wake_parked(struct deltarec_store *s)
+void deltarec_defer_all(struct list_head *list)
 {
 	struct deltarec_io *io, *next;
+
+	list_for_each_entry_safe(io, next, list, list)
+		deltarec_defer(io);
+}
+
+void deltarec_wake_parked(struct deltarec_store *s)
+{
 	unsigned long flags;
 	LIST_HEAD(parked);
 
 	spin_lock_irqsave(&s->lock, flags);
 	list_splice_init(&s->parked, &parked);
 	spin_unlock_irqrestore(&s->lock, flags);
-	list_for_each_entry_safe(io, next, &parked, list)
-		deltarec_defer(io);
+	deltarec_defer_all(&parked);
 }
 
 static void io_put(struct deltarec_io *io)

@@ -10,6 +10,7 @@
  *                 for another write or for space, discards, bios that span
  *                 several extents
  *   merge-io.c    a write of part of a block: brings what is around it
+ *   claim.c       a small first write that is recorded beside its data
  *   pending.c     first writes under way, who waits for them, their end
  *   full.c        space that runs short: what is told, and who waits for what
  *   journal-io.c  FLUSH and FUA: group commit of what is not yet recorded
@@ -109,15 +110,30 @@ struct deltarec_wait {
 struct deltarec_journal {
 	struct list_head next;	/* flushes that wait for the next round */
 	struct list_head now;	/* those that this round serves */
-	u64 target;		/* published when the round began */
+	u64 target;		/* to be recorded, as of when the round began */
 	bool busy;		/* somebody works on it */
 	bool round;
 	bool wrote;		/* this round has flushed the device */
+	bool confirm;		/* a round is wanted without a flush */
+	bool awaited;		/* some of store->parked wait for records */
+	bool claim;		/* what is being written is one */
+	u32 since_flush;	/* first writes since the last flush, */
+	u32 before_flush;	/* and before it, since the one before */
 	struct deltarec_wait wait;
 	void *buf;		/* DELTAREC_GROUP blocks */
 	struct bio bio;
 	struct bio_vec vec;
 	struct work_struct work;
+};
+
+/* A first write that is recorded beside its data, see claim.c */
+struct deltarec_claim {
+	struct deltarec_io *io;	/* NULL: none is under way */
+	u64 tail_gen;		/* or DR_NO_CLAIM */
+	atomic_t left;		/* of data and record */
+	void *data;		/* DR_CLAIM_BLOCKS */
+	struct bio bio;
+	struct bio_vec vec;
 };
 
 struct deltarec_write {
@@ -225,6 +241,7 @@ struct deltarec_store {
 
 	struct deltarec_journal journal;
 	struct workqueue_struct *journal_wq;
+	struct deltarec_claim claim;
 
 	/* Metadata I/O */
 	struct dm_io_client *io;
@@ -294,6 +311,7 @@ enum deltarec_io_flags {
 	DELTAREC_IO_DEFERRED	= 4,	/* work and pieces are set up */
 	DELTAREC_IO_SHORT	= 8,	/* found no room: merges is set */
 	DELTAREC_IO_JOINED	= 16,	/* ends as what it waits for does */
+	DELTAREC_IO_CLAIM	= 32,	/* is recorded beside its data */
 };
 
 /* Of each bio from dm, and of each piece of one that was deferred */
@@ -318,6 +336,7 @@ struct deltarec_io {
 	u64 block;
 	u64 slot;
 	struct list_head waiters;
+	u64 tail_gen;			/* of its claim, if CLAIM */
 	struct deltarec_whole *whole;	/* merge-io.c; or NULL, and */
 	atomic_t copies;		/* that kcopyd makes */
 };
@@ -442,6 +461,8 @@ void deltarec_io_end(struct deltarec_io *io, blk_status_t status);
 /* defer.c */
 /* Hand a bio to the worker. Any context. */
 void deltarec_defer(struct deltarec_io *io);
+/* The same with all of a list that nobody else can reach */
+void deltarec_defer_all(struct list_head *list);
 /* Put it on @list instead, from where deltarec_defer() takes it; lock held. */
 void deltarec_park(struct deltarec_io *io, struct list_head *list);
 /* A bio was parked, and has no more to wait for (pending.c). Any context. */
@@ -523,6 +544,36 @@ void deltarec_journal_wait(struct deltarec_io *io);
 void deltarec_journal_kick(struct deltarec_store *s);
 /* Record and flush everything; 0 or -EIO. May sleep. */
 int deltarec_journal_sync(struct deltarec *dt);
+
+/* For claims (lock): take the engine, if it is idle and nobody waits for it. */
+bool deltarec_journal_begin(struct deltarec_store *s);
+/* Give it back unused. Any context. */
+void deltarec_journal_end(struct deltarec_store *s);
+/* Write the block that is in its buffer, and tell deltarec_claim_written(). */
+void deltarec_journal_claim(struct deltarec_store *s);
+/*
+ * Record what was published, so that it may be written in place; then @waiter, or
+ * NULL, goes on. Lock held.
+ */
+void deltarec_journal_confirm(struct deltarec_store *s, struct deltarec_io *waiter);
+
+/* claim.c */
+int deltarec_claim_init(struct deltarec_store *s);
+void deltarec_claim_exit(struct deltarec_store *s);
+/*
+ * Is a first write of @nr blocks, which has its slots, to be claimed? @was: the
+ * state of the blocks before. Then the engine is taken for deltarec_claim_start().
+ * Lock held.
+ */
+bool deltarec_claim_begin(struct deltarec_store *s, struct deltarec_io *io, u32 nr,
+			  const struct dr_state *was);
+/*
+ * Write data and record. Return: true; false: it could not, and the bio is to take
+ * the usual way. Does not sleep.
+ */
+bool deltarec_claim_start(struct deltarec_io *io, u64 sector);
+/* The record has been, or could not be. Any context. */
+void deltarec_claim_written(struct deltarec_store *s, bool failed);
 
 /* worker.c */
 void deltarec_meta_work(struct work_struct *work);

@@ -179,6 +179,9 @@ static enum deltarec_todo first_locked(struct lookup *l, u32 *nr, bool copy,
 	r = deltarec_pending_add(s, l->carrier, block, nr, flags, whole);
 	if (!r)
 		l->waiter->flags &= ~DELTAREC_IO_SHORT;
+	if (!r && !copy && !l->may_copy &&
+	    deltarec_claim_begin(s, l->carrier, *nr, &l->state))
+		l->carrier->flags |= DELTAREC_IO_CLAIM;
 	if (!r)
 		return copy ? DELTAREC_COPY : DELTAREC_REMAP;
 	if (whole)
@@ -214,11 +217,35 @@ static enum deltarec_todo resolve_first(struct lookup *l, bool fua,
 	return todo;
 }
 
+/* What is to be written in place has to be recorded first, and not by a claim (J9). */
+static enum deltarec_todo wait_for_record(struct lookup *l,
+					  struct deltarec_step *step)
+{
+	struct deltarec_store *s = l->dt->s;
+	const struct dr_journal *j = &s->st.journal;
+	enum deltarec_todo todo = DELTAREC_WAIT;
+	unsigned long flags;
+
+	spin_lock_irqsave(&s->lock, flags);
+	if (&rcu_dereference_protected(s->snap, lockdep_is_held(&s->lock))->s !=
+	    l->snap || !dr_snap_claims(l->snap, &l->state))
+		todo = DELTAREC_AGAIN;
+	else if (dr_journal_used(j) < j->blocks)
+		deltarec_journal_confirm(s, l->waiter);
+	/* Only a merge makes room in the journal. */
+	else if (!deltarec_wait_for_room(s, l->waiter, -EAGAIN, &step->status))
+		todo = DELTAREC_ERROR;
+	spin_unlock_irqrestore(&s->lock, flags);
+	return todo;
+}
+
 static enum deltarec_todo resolve_write(struct lookup *l, bool fua,
 					struct deltarec_step *step)
 {
 	if (!settled(l, &l->state))
 		return resolve_first(l, fua, step);
+	if (dr_snap_claims(l->snap, &l->state))
+		return wait_for_record(l, step);
 	if (fua && !is_recorded(l->snap, &l->state))
 		l->waiter->flags |= DELTAREC_IO_RECORD;
 	return to_slot(l, l->state.slot, l->state.len, step);
@@ -311,6 +338,9 @@ static int map_data(struct deltarec *dt, struct deltarec_io *io,
 
 	switch (todo) {
 	case DELTAREC_REMAP:
+		if (io->flags & DELTAREC_IO_CLAIM &&
+		    deltarec_claim_start(io, step.sector))
+			return DM_MAPIO_SUBMITTED;
 		if (step.sectors < bio_sectors(bio))
 			dm_accept_partial_bio(bio, step.sectors);
 		bio_set_dev(bio, step.bdev);

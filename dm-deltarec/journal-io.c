@@ -71,12 +71,15 @@ static enum next_step next_locked(struct deltarec_store *s, u32 *nr,
 	struct deltarec_journal *j = &s->journal;
 
 	if (!j->round) {
-		if (list_empty(&j->next) && s->st.ctl_state != DR_CTL_READY) {
+		if (list_empty(&j->next) && !j->confirm &&
+		    s->st.ctl_state != DR_CTL_READY) {
 			j->busy = false;
 			return NEXT_IDLE;
 		}
 		list_splice_tail_init(&j->next, &j->now);
-		j->target = s->st.published;
+		j->target = j->confirm ? s->st.published :
+					 dr_store_bare(&s->st);
+		j->confirm = false;
 		j->round = true;
 		j->wrote = false;
 		j->wait = (struct deltarec_wait){};
@@ -110,14 +113,12 @@ static enum next_step next_locked(struct deltarec_store *s, u32 *nr,
 	return NEXT_END;
 }
 
-static void submit(struct deltarec_store *s, u32 nr)
+static void submit(struct deltarec_store *s, u32 nr, blk_opf_t flags)
 {
 	struct deltarec_journal *j = &s->journal;
 	struct bio *bio = &j->bio;
 
-	bio_init(bio, s->delta, &j->vec, 1,
-		 REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC |
-		 (nr ? REQ_FUA | REQ_META : 0));
+	bio_init(bio, s->delta, &j->vec, 1, REQ_OP_WRITE | REQ_SYNC | flags);
 	bio->bi_end_io = write_endio;
 	bio->bi_private = s;
 	if (nr) {
@@ -147,16 +148,18 @@ static void work_on(struct deltarec_store *s)
 		spin_unlock_irqrestore(&s->lock, flags);
 		switch (next) {
 		case NEXT_WRITE:
-			submit(s, nr);
+			submit(s, nr, REQ_PREFLUSH | REQ_FUA | REQ_META);
 			return;
 		case NEXT_FLUSH:
-			submit(s, 0);
+			submit(s, 0, REQ_PREFLUSH);
 			return;
 		case NEXT_FULL:
 			deltarec_kick_meta(s);
 			return;
 		case NEXT_FAIL:
 			end_all(&ended, status);
+			/* Who waits for records finds out as well. */
+			deltarec_wake_parked(s);
 			return;
 		case NEXT_END:
 			end_all(&ended, BLK_STS_OK);
@@ -181,9 +184,10 @@ static void write_endio(struct bio *bio)
 {
 	struct deltarec_store *s = bio->bi_private;
 	struct deltarec_journal *j = &s->journal;
-	bool go_on, ctl, failed = bio->bi_status;
+	bool go_on, ctl, claim, failed = bio->bi_status;
 	unsigned long flags;
 	LIST_HEAD(ended);
+	LIST_HEAD(parked);
 
 	bio_uninit(bio);
 	if (failed)
@@ -198,15 +202,24 @@ static void write_endio(struct bio *bio)
 		list_splice_init(&j->now, &ended);
 		j->round = false;
 	}
-	go_on = j->round || !list_empty(&j->next);
+	go_on = j->round || j->confirm || !list_empty(&j->next) ||
+		s->st.ctl_state == DR_CTL_READY;
 	j->busy = go_on;
+	claim = j->claim;
+	j->claim = false;
 	/* Under the lock: who waits for the record may close the store. */
+	if (j->awaited)
+		list_splice_init(&s->parked, &parked);
+	j->awaited = false;
 	if (ctl)
 		wake_up_all(&s->ctl_wait);
 	if (go_on)
 		queue_work(s->journal_wq, &j->work);
 	spin_unlock_irqrestore(&s->lock, flags);
 	end_all(&ended, BLK_STS_OK);
+	deltarec_defer_all(&parked);
+	if (claim)
+		deltarec_claim_written(s, failed);
 }
 
 /* Lock held. Return: true if the caller has to work on it. */
@@ -218,13 +231,52 @@ static bool take(struct deltarec_journal *j)
 	return mine;
 }
 
+bool deltarec_journal_begin(struct deltarec_store *s)
+{
+	struct deltarec_journal *j = &s->journal;
+
+	lockdep_assert_held(&s->lock);
+	return !j->round && list_empty(&j->next) && take(j);
+}
+
+void deltarec_journal_end(struct deltarec_store *s)
+{
+	struct deltarec_journal *j = &s->journal;
+	unsigned long flags;
+
+	spin_lock_irqsave(&s->lock, flags);
+	j->busy = false;
+	spin_unlock_irqrestore(&s->lock, flags);
+	deltarec_journal_kick(s);
+}
+
+void deltarec_journal_claim(struct deltarec_store *s)
+{
+	s->journal.claim = true;
+	submit(s, 1, REQ_META);
+}
+
+void deltarec_journal_confirm(struct deltarec_store *s, struct deltarec_io *waiter)
+{
+	struct deltarec_journal *j = &s->journal;
+
+	lockdep_assert_held(&s->lock);
+	if (waiter) {
+		deltarec_park(waiter, &s->parked);
+		j->awaited = true;
+	}
+	j->confirm = true;
+	if (take(j))
+		queue_work(s->journal_wq, &j->work);
+}
+
 void deltarec_journal_kick(struct deltarec_store *s)
 {
 	struct deltarec_journal *j = &s->journal;
 	unsigned long flags;
 
 	spin_lock_irqsave(&s->lock, flags);
-	if ((j->round || !list_empty(&j->next) ||
+	if ((j->round || j->confirm || !list_empty(&j->next) ||
 	     s->st.ctl_state == DR_CTL_READY) && take(j))
 		queue_work(s->journal_wq, &j->work);
 	spin_unlock_irqrestore(&s->lock, flags);
@@ -250,18 +302,22 @@ int deltarec_map_flush(struct deltarec *dt, struct bio *bio)
 {
 	struct deltarec_io *io = dm_per_bio_data(bio, sizeof(*io));
 	struct deltarec_store *s = dt->s;
+	struct deltarec_journal *j = &s->journal;
 	unsigned long flags;
 	bool mine;
 
 	spin_lock_irqsave(&s->lock, flags);
+	if (j->since_flush)
+		j->before_flush = j->since_flush;
+	j->since_flush = 0;
 	if (s->st.ctl_state == DR_CTL_NONE &&
-	    dr_store_recorded(&s->st) == s->st.published) {
+	    dr_store_recorded(&s->st) >= dr_store_bare(&s->st)) {
 		spin_unlock_irqrestore(&s->lock, flags);
 		bio_set_dev(bio, s->delta);
 		return DM_MAPIO_REMAPPED;
 	}
-	list_add_tail(&io->list, &s->journal.next);
-	mine = take(&s->journal);
+	list_add_tail(&io->list, &j->next);
+	mine = take(j);
 	spin_unlock_irqrestore(&s->lock, flags);
 	if (mine)
 		work_on(s);
@@ -273,6 +329,9 @@ int deltarec_journal_sync(struct deltarec *dt)
 	DECLARE_COMPLETION_ONSTACK(done);
 	struct deltarec_io io = { .dt = dt, .done = &done, .era = -1 };
 
+	spin_lock_irq(&dt->s->lock);
+	dt->s->journal.confirm = true;
+	spin_unlock_irq(&dt->s->lock);
 	deltarec_journal_wait(&io);
 	wait_for_completion_io(&done);
 	return blk_status_to_errno(io.status);

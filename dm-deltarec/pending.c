@@ -59,6 +59,7 @@ int deltarec_pending_add(struct deltarec_store *s, struct deltarec_io *io,
 	r = dr_store_begin_write(&s->st, nr, &io->slot);
 	if (r)
 		return r;
+	s->journal.since_flush++;
 	io->flags |= DELTAREC_IO_PENDING;
 	io->block = block;
 	io->nr = *nr;
@@ -73,6 +74,28 @@ int deltarec_pending_add(struct deltarec_store *s, struct deltarec_io *io,
 	return 0;
 }
 
+/* Its data has arrived, or not. Lock held. */
+static void publish(struct deltarec_io *io, blk_status_t status)
+{
+	struct deltarec_store *s = io->dt->s;
+	bool claimed = io->flags & DELTAREC_IO_CLAIM;
+
+	if (status) {
+		dr_store_cancel_write(&s->st, io->slot, io->nr, claimed);
+		return;
+	}
+	if (!claimed) {
+		dr_store_publish(&s->st, io->block, io->nr, io->slot,
+				 io->epoch, io->map_flags);
+		return;
+	}
+	dr_store_publish_claimed(&s->st, io->block, io->nr, io->slot, io->epoch,
+				 io->map_flags, io->tail_gen);
+	/* What follows is mostly written in place, once it is recorded. */
+	if (s->st.active->used - s->st.active->recorded >= DR_JOURNAL_RECORDS / 2)
+		deltarec_journal_confirm(s, NULL);
+}
+
 void deltarec_pending_end(struct deltarec_io *io, blk_status_t status)
 {
 	struct deltarec_store *s = io->dt->s;
@@ -84,11 +107,7 @@ void deltarec_pending_end(struct deltarec_io *io, blk_status_t status)
 	spin_lock_irqsave(&s->lock, flags);
 	hlist_del(&io->hash);
 	io->flags &= ~DELTAREC_IO_PENDING;
-	if (status)
-		dr_store_cancel_write(&s->st, io->slot, io->nr);
-	else
-		dr_store_publish(&s->st, io->block, io->nr, io->slot,
-				 io->epoch, io->map_flags);
+	publish(io, status);
 	list_splice(&io->waiters, &waiters);
 	if (io->whole)
 		deltarec_whole_put(s, io->whole);

@@ -182,6 +182,8 @@ static int store_alloc(struct deltarec_store *s,
 	if (!r)
 		r = deltarec_journal_init(s);
 	if (!r)
+		r = deltarec_claim_init(s);
+	if (!r)
 		r = bioset_init(&s->bs, 64, offsetof(struct deltarec_piece, bio),
 				0);
 	if (!r)
@@ -223,6 +225,7 @@ static void store_free(struct deltarec_store *s)
 	bioset_exit(&s->bs);
 	deltarec_wholes_exit(s);
 	deltarec_journal_exit(s);
+	deltarec_claim_exit(s);
 	deltarec_env_exit(s);
 	free_cache(rcu_dereference_protected(s->cache, true));
 	deltarec_era_exit(&s->era);

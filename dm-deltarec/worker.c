@@ -195,8 +195,7 @@ static int commit_epochs(struct deltarec_store *s)
 		 !st->group.nr && dr_store_half_full(st);
 	if (needed) {
 		/* A record that is placed from now on sets it again. */
-		st->tail_known = false;
-		st->active_since = st->head;
+		dr_store_forget_tail(st);
 		needed = dr_journal_used(&st->journal);
 	}
 	spin_unlock_irq(&s->lock);

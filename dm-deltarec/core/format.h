@@ -273,6 +273,7 @@ enum dr_journal_kind {
 	DR_JOURNAL_MAP	= 1,	/* nr dr_disk_map records */
 	DR_JOURNAL_CTL	= 2,	/* one dr_disk_ctl */
 	DR_JOURNAL_RANGE = 3,	/* nr dr_disk_range records */
+	DR_JOURNAL_CLAIM = 4,	/* one dr_disk_claim */
 };
 
 struct dr_disk_range {		/* a discard: all of it is ZERO */
@@ -281,6 +282,18 @@ struct dr_disk_range {		/* a discard: all of it is ZERO */
 	__le32 epoch;
 	__le32 reserved;
 };
+
+/*
+ * A version whose data may not have arrived: it counts if what lies in its slots
+ * has this checksum (J8).
+ */
+struct dr_disk_claim {
+	struct dr_disk_map map;
+	__le32 crc;		/* crc32c, seed ~0, of the slots */
+	__le32 reserved;
+};
+
+#define DR_CLAIM_BLOCKS		4u	/* blocks of 4 KiB in one claim, at most */
 
 #define DR_JOURNAL_RECORDS	251u
 #define DR_JOURNAL_RANGES	167u
@@ -292,7 +305,7 @@ struct dr_disk_journal {
 	__le32 prev_crc;	/* crc of block seq - 1 */
 	__le16 kind;
 	__le16 nr;
-	__le64 reserved;
+	__le64 claims;		/* those in blocks before this one are void (J8) */
 	u8 data[DR_JOURNAL_RECORDS * 16];
 };
 

@@ -10,7 +10,7 @@ void dr_journal_seal(struct dr_journal *j, struct dr_disk_journal *d,
 	d->session = cpu_to_le64(j->session);
 	d->seq = cpu_to_le64(j->seq);
 	d->prev_crc = cpu_to_le32(j->prev_crc);
-	d->reserved = 0;
+	d->claims = cpu_to_le64(j->claims);
 	j->prev_crc = dr_head_seal(d, DR_TYPE_JOURNAL,
 				   dr_journal_place(j, j->seq), 0, uuid);
 	j->seq++;
@@ -49,7 +49,9 @@ int dr_journal_read(struct dr_journal *j, const struct dr_env *env,
 	if ((kind == DR_JOURNAL_MAP && nr > DR_JOURNAL_RECORDS) ||
 	    (kind == DR_JOURNAL_CTL && nr != 1) ||
 	    (kind == DR_JOURNAL_RANGE && nr > DR_JOURNAL_RANGES) ||
-	    !kind || kind > DR_JOURNAL_RANGE) {
+	    (kind == DR_JOURNAL_CLAIM && nr != 1) ||
+	    !kind || kind > DR_JOURNAL_CLAIM ||
+	    le64_to_cpu(buf->claims) > j->seq) {
 		env->report(env->ctx, "journal block", place,
 			    "impossible content");
 		return -EUCLEAN;

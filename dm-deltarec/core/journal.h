@@ -21,6 +21,7 @@ struct dr_journal {
 	u32 prev_crc;		/* of the last one */
 	u64 tail_seq;		/* in the durable superblock */
 	u32 tail_prev_crc;
+	u64 claims;		/* those in blocks before this one are void */
 };
 
 static inline u64 dr_journal_place(const struct dr_journal *j, u64 seq)

@@ -57,6 +57,8 @@ void dr_mem_reset(struct dr_memtable *m)
 	m->used = 0;
 	m->reserved = 0;
 	m->recorded = 0;
+	m->claimed = 0;
+	m->bare = 0;
 	/* A group of journal blocks that is still out must not know it again. */
 	m->first = ~0ULL;
 	m->nr_ranges = 0;

@@ -35,6 +35,8 @@ struct dr_memtable {
 	u32 used;
 	u32 reserved;		/* promised to writes under way */
 	u32 recorded;		/* entries before this one are in the journal */
+	u32 claimed;		/* from here on no entry has a claim in the journal, */
+	u32 bare;		/* from here on every entry has one (J9) */
 	u64 first;		/* how many were published before this table */
 	u32 nr_ranges;
 	u32 max_ranges;		/* at most DR_MEM_RANGES */

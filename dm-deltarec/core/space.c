@@ -607,21 +607,30 @@ static int load_page(const struct dr_env *env, const u8 *uuid, void *buf,
 	return 0;
 }
 
-/* Take busy from disk. Return: NULL, or what is wrong with the page. */
-static const char *count_region(struct dr_space *sp, u32 region)
+void dr_space_take_disk(struct dr_space *sp)
+{
+	u32 i, w;
+
+	sp->free = 0;
+	for (i = 0; i < sp->nr_regions; i++) {
+		for (w = 0; w < WORDS; w++)
+			sp->busy[(size_t)i * WORDS + w] =
+				le64_to_cpu(sp->disk[i].bits[w]);
+		sp->nr_free[i] = le32_to_cpu(sp->disk[i].nr_free);
+		sp->free += sp->nr_free[i];
+	}
+}
+
+/* Return: NULL, or what is wrong with the page. */
+static const char *check_region(struct dr_space *sp, u32 region)
 {
 	u64 first = (u64)region * DR_REGION_BLOCKS, b;
 	const struct dr_disk_bitmap *d = sp->disk + region;
-	u64 *busy = sp->busy + (size_t)region * WORDS;
-	u32 w, lo, hi, used = used_bits(d);
+	u32 lo, hi;
 
-	for (w = 0; w < WORDS; w++)
-		busy[w] = le64_to_cpu(d->bits[w]);
-	sp->nr_free[region] = DR_REGION_BLOCKS - used;
-	sp->free += sp->nr_free[region];
 	if (le32_to_cpu(d->region) != region)
 		return "belongs to another region";
-	if (le32_to_cpu(d->nr_free) != sp->nr_free[region])
+	if (le32_to_cpu(d->nr_free) != DR_REGION_BLOCKS - used_bits(d))
 		return "counts its free blocks wrong";
 	fixed_bits(sp, region, &lo, &hi);
 	for (b = first + lo; b < first + hi; b++)
@@ -655,7 +664,6 @@ int dr_space_load(struct dr_space *sp, const struct dr_env *env,
 		}
 		sp->index_dirty[i] = 0;
 	}
-	sp->free = 0;
 	for (i = 0; i < sp->nr_regions; i++) {
 		struct dr_disk_ref *ref = sp->index[i / DR_INDEX_PAGES].pages +
 					  i % DR_INDEX_PAGES;
@@ -667,11 +675,12 @@ int dr_space_load(struct dr_space *sp, const struct dr_env *env,
 		if (r)
 			return r;
 		sp->dirty[i] = 0;
-		why = count_region(sp, i);
+		why = check_region(sp, i);
 		if (why) {
 			env->report(env->ctx, "bitmap page", block, why);
 			return -EUCLEAN;
 		}
 	}
+	dr_space_take_disk(sp);
 	return 0;
 }

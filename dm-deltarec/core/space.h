@@ -62,6 +62,9 @@ void dr_space_exit(struct dr_space *sp, const struct dr_env *env);
 int dr_space_load(struct dr_space *sp, const struct dr_env *env,
 		  const u8 *uuid);
 
+/* After a load or a commit: nothing is busy but what the disk says */
+void dr_space_take_disk(struct dr_space *sp);
+
 /*
  * Write the pages that changed to the places that the durable superblock does
  * not name, and change @super in memory. A barrier and the superblock must

@@ -13,21 +13,29 @@ struct redo {
 	bool marked;			/* all of those: see mark_rest() */
 };
 
-static void mark_block(struct dr_store *st, const struct dr_disk_journal *d)
+static void mark_slots(struct dr_store *st, const struct dr_disk_map *d)
 {
-	u32 i, nr = le16_to_cpu(d->nr);
 	struct dr_map m;
 
-	if (le16_to_cpu(d->kind) != DR_JOURNAL_MAP)
-		return;
-	for (i = 0; i < nr; i++) {
-		dr_map_decode(&m, (const struct dr_disk_map *)d->data + i);
-		if (dr_slot_is_data(m.slot) &&
-		    dr_space_valid(&st->space, m.slot,
-				   (u64)m.len * st->slot_blocks))
-			dr_space_set_busy(&st->space, m.slot,
-					  (u64)m.len * st->slot_blocks);
-	}
+	dr_map_decode(&m, d);
+	if (dr_slot_is_data(m.slot) &&
+	    dr_space_valid(&st->space, m.slot, (u64)m.len * st->slot_blocks))
+		dr_space_set_busy(&st->space, m.slot,
+				  (u64)m.len * st->slot_blocks);
+}
+
+static void mark_block(struct dr_store *st, const struct dr_disk_journal *d)
+{
+	const struct dr_disk_map *m = (const void *)d->data;
+	u16 kind = le16_to_cpu(d->kind);
+	u32 i, nr = le16_to_cpu(d->nr);
+
+	st->journal.claims = max_t(u64, st->journal.claims,
+				   le64_to_cpu(d->claims));
+	/* A claim begins with its version. */
+	if (kind == DR_JOURNAL_MAP || kind == DR_JOURNAL_CLAIM)
+		for (i = 0; i < nr; i++)
+			mark_slots(st, m + i);
 }
 
 /*
@@ -130,6 +138,45 @@ static int redo_range(struct redo *x, const struct dr_disk_range *d)
 	return dr_store_publish_zero(st, block, len, epoch) ? 0 : -EUCLEAN;
 }
 
+/*
+ * Has the data of a claim arrived? What cannot be read may have been acknowledged:
+ * reads are to fail rather than show what was there before.
+ */
+static int claim_holds(struct dr_store *st, const struct dr_disk_claim *c,
+		       const struct dr_map *m, void *data)
+{
+	const struct dr_env *env = &st->env;
+	u64 i, blocks = (u64)m->len * st->slot_blocks;
+	u32 crc = ~0u;
+	int r;
+
+	if (!dr_slot_is_data(m->slot) || blocks > DR_CLAIM_BLOCKS ||
+	    !dr_space_valid(&st->space, m->slot, blocks))
+		return -EUCLEAN;
+	for (i = 0; i < blocks; i++) {
+		r = env->read(env->ctx, m->slot + i, 1, data);
+		if (r)
+			return r == -ENOMEM ? r : 1;
+		crc = crc32c(crc, data, DR_BLOCK_SIZE);
+	}
+	return crc == le32_to_cpu(c->crc);
+}
+
+static int redo_claim(struct redo *x)
+{
+	const struct dr_disk_claim *c = (const void *)x->buf->data;
+	struct dr_store *st = x->st;
+	struct dr_map m;
+	/* What follows may say that it is void. */
+	int r = mark_rest(x);
+
+	if (r || le64_to_cpu(x->buf->seq) < st->journal.claims)
+		return r;
+	dr_map_decode(&m, &c->map);
+	r = claim_holds(st, c, &m, x->ahead);
+	return r == 1 ? redo_version(x, &m) : r;
+}
+
 static int redo_block(struct redo *x)
 {
 	const struct dr_disk_journal *d = x->buf;
@@ -149,6 +196,8 @@ static int redo_block(struct redo *x)
 		for (i = 0; !r && i < nr; i++)
 			r = redo_range(x, range + i);
 		return r;
+	case DR_JOURNAL_CLAIM:
+		return redo_claim(x);
 	}
 	for (i = 0; !r && i < nr; i++) {
 		dr_map_decode(&m, rec + i);
@@ -257,6 +306,8 @@ int dr_store_activate(struct dr_store *st)
 		return r;
 	dr_store_release(st, true);
 	dr_store_free_old(st);
+	/* All is in the trees. Claims may name more: they did not hold. */
+	dr_space_take_disk(&st->space);
 	st->active_ok = true;
 	return 0;
 }

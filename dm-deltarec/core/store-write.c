@@ -71,10 +71,16 @@ int dr_store_begin_write(struct dr_store *st, u32 *n, u64 *slot)
 	return 0;
 }
 
-void dr_store_cancel_write(struct dr_store *st, u64 slot, u32 n)
+void dr_store_cancel_write(struct dr_store *st, u64 slot, u32 n, bool claimed)
 {
-	/* Nobody but the write that failed has ever known these slots. */
-	dr_space_clear_busy(&st->space, slot, (u64)n * st->slot_blocks);
+	/*
+	 * Nobody but the write that failed has ever known these slots. A claim in
+	 * the journal would believe whatever is written there next (J12).
+	 */
+	if (claimed)
+		st->claims_out--;
+	else
+		dr_space_clear_busy(&st->space, slot, (u64)n * st->slot_blocks);
 	st->active->reserved -= n;
 }
 
@@ -103,8 +109,8 @@ static void note_oldest(struct dr_store *st, u32 epoch)
 		st->active_oldest = epoch;
 }
 
-void dr_store_publish(struct dr_store *st, u64 block, u32 n, u64 slot,
-		      u32 epoch, u8 flags)
+static void publish(struct dr_store *st, u64 block, u32 n, u64 slot, u32 epoch,
+		    u8 flags)
 {
 	u32 i;
 
@@ -118,12 +124,34 @@ void dr_store_publish(struct dr_store *st, u64 block, u32 n, u64 slot,
 	count_written(st, epoch, n);
 }
 
+void dr_store_publish(struct dr_store *st, u64 block, u32 n, u64 slot,
+		      u32 epoch, u8 flags)
+{
+	publish(st, block, n, slot, epoch, flags);
+	st->active->bare = st->active->used;
+}
+
+void dr_store_publish_claimed(struct dr_store *st, u64 block, u32 n, u64 slot,
+			      u32 epoch, u8 flags, u64 tail_gen)
+{
+	struct dr_memtable *m = st->active;
+
+	st->claims_out--;
+	/* Who sees the entries sees that they are not to be written in place. */
+	WRITE_ONCE(m->claimed, m->used + n);
+	publish(st, block, n, slot, epoch, flags);
+	/* The tail may pass the claim before the table is merged (J11). */
+	if (tail_gen != st->tail_gen)
+		m->bare = m->used;
+}
+
 bool dr_store_publish_zero(struct dr_store *st, u64 block, u64 len, u32 epoch)
 {
 	note_oldest(st, epoch);
 	if (!dr_mem_add_zero(st->active, block, len, epoch))
 		return false;
 	st->published += dr_mem_zero_cost(len);
+	st->active->bare = st->active->used;
 	count_written(st, epoch, len);
 	return true;
 }
@@ -168,9 +196,15 @@ bool dr_store_freeze(struct dr_store *st)
 	st->active = new;
 	st->frozen_since = st->active_since;
 	st->frozen_oldest = st->active_oldest;
+	dr_store_forget_tail(st);
+	return true;
+}
+
+void dr_store_forget_tail(struct dr_store *st)
+{
 	st->active_since = st->head;
 	st->tail_known = false;
-	return true;
+	st->tail_gen++;
 }
 
 /*
@@ -193,6 +227,15 @@ u64 dr_store_recorded(const struct dr_store *st)
 	if (f && f->recorded < f->used)
 		return f->first + f->recorded;
 	return st->active->first + st->active->recorded;
+}
+
+u64 dr_store_bare(const struct dr_store *st)
+{
+	const struct dr_memtable *f = st->frozen;
+
+	if (st->active->bare)
+		return st->active->first + st->active->bare;
+	return f ? f->first + f->bare : 0;
 }
 
 /* --- encoding ----------------------------------------------------------- */
@@ -276,6 +319,16 @@ static bool put_entry(struct filler *f, const struct dr_mem_entry *e)
 	return true;
 }
 
+/*
+ * What was claimed so far, and not given up, is recorded in the blocks before the
+ * next one, and in that.
+ */
+static void void_claims(struct dr_store *st)
+{
+	if (!st->claims_out)
+		st->journal.claims = st->journal.seq;
+}
+
 static bool put_ctl(struct filler *f)
 {
 	struct dr_store *st = f->st;
@@ -289,6 +342,9 @@ static bool put_ctl(struct filler *f)
 		st->ctl.read_first = cpu_to_le32(e->read_first);
 	memcpy(f->d->data, &st->ctl, sizeof(st->ctl));
 	f->n = 1;
+	/* A drop does not drain: what was claimed may be published since. */
+	if (st->active->claimed <= st->ctl_at)
+		void_claims(st);
 	finish_block(f);
 	return true;
 }
@@ -336,13 +392,63 @@ static void fill_plain(struct filler *f, struct dr_memtable *m)
 	while (i < m->used && put_entry(f, m->e + i))
 		i++;
 	f->st->group.recorded = i;
+	if (i == m->used && m == f->st->active && f->kind)
+		void_claims(f->st);
+}
+
+/* A group of blocks of @m's entries, the first of which is going to be @seq */
+static void begin_group(struct dr_store *st, struct dr_memtable *m, u64 seq)
+{
+	if (m == st->active && !st->tail_known) {
+		st->tail_known = true;
+		st->tail_seq = seq;
+		st->tail_prev_crc = st->journal.prev_crc;
+	}
+	st->group = (struct dr_group){
+		.table = m, .first = m->first, .recorded = m->recorded,
+		.place = dr_journal_place(&st->journal, seq),
+	};
+}
+
+static bool may_claim(const struct dr_store *st)
+{
+	const struct dr_memtable *f = st->frozen;
+
+	return st->ctl_state == DR_CTL_NONE && !st->group.nr &&
+	       (!f || f->recorded == f->used) &&
+	       dr_journal_used(&st->journal) < st->journal.blocks / 2;
+}
+
+bool dr_store_may_claim(const struct dr_store *st, const struct dr_state *was)
+{
+	return may_claim(st) && dr_store_is_recorded(st, was);
+}
+
+int dr_store_claim(struct dr_store *st, void *buf, const struct dr_map *m,
+		   u32 crc)
+{
+	struct filler f = { .st = st, .d = buf, .max = 1 };
+	struct dr_disk_claim *c = (struct dr_disk_claim *)f.d->data;
+
+	/* A freeze, or a seal, may have come since it was asked. */
+	if (!may_claim(st))
+		return -EBUSY;
+	/* Before the block is sealed: the tail names what comes before it. */
+	begin_group(st, st->active, st->journal.seq);
+	open_block(&f, DR_JOURNAL_CLAIM, 1);
+	dr_map_encode(&c->map, m);
+	c->crc = cpu_to_le32(crc);
+	f.n = 1;
+	finish_block(&f);
+	st->group.nr = f.nr;
+	st->claims_out++;
+	return 0;
 }
 
 int dr_store_fill(struct dr_store *st, void *buf, u32 max)
 {
 	struct filler f = { .st = st, .d = buf, .max = max };
 	struct dr_memtable *m = st->active;
-	u64 seq = st->journal.seq;
 
 	if (st->group.nr)
 		return -EBUSY;
@@ -350,15 +456,7 @@ int dr_store_fill(struct dr_store *st, void *buf, u32 max)
 		m = st->frozen;
 	else if (st->ctl_state == DR_CTL_DRAINING)
 		return 0;
-	memset(&st->group, 0, sizeof(st->group));
-	if (m == st->active && !st->tail_known) {
-		st->tail_known = true;
-		st->tail_seq = seq;
-		st->tail_prev_crc = st->journal.prev_crc;
-	}
-	st->group.table = m;
-	st->group.first = m->first;
-	st->group.recorded = m->recorded;
+	begin_group(st, m, st->journal.seq);
 	if (m == st->active && st->ctl_state == DR_CTL_READY)
 		fill_around_ctl(&f);
 	else if (m->recorded < m->used)
@@ -367,7 +465,6 @@ int dr_store_fill(struct dr_store *st, void *buf, u32 max)
 		return 0;
 	finish_block(&f);
 	st->group.nr = f.nr;
-	st->group.place = dr_journal_place(&st->journal, seq);
 	return f.nr ? (int)f.nr : -EAGAIN;
 }
 

@@ -7,6 +7,7 @@
  *   dr_store_begin_write()   take slots, promise room in the memtable  (lock)
  *     ... the embedder writes the data into the slots ...
  *   dr_store_publish()       versions become visible                   (lock)
+ *   dr_store_claim()         or before that: record it beside the data (lock)
  *   dr_store_fill()          encode what is unrecorded as journal blocks(lock)
  *     ... the embedder writes them with PREFLUSH and FUA ...
  *   dr_store_filled()        they are durable                          (lock)
@@ -140,6 +141,8 @@ struct dr_store {
 	bool tail_known;	/* active's first record has been placed: */
 	u64 tail_seq;		/* at this block, */
 	u32 tail_prev_crc;	/* after this one */
+	u32 claims_out;		/* whose writes are under way */
+	u64 tail_gen;		/* which of the tables, or of their beginnings, it is */
 
 	struct dr_merge merge;
 	/* Nodes that a full table takes, lately; 0: not known (lock) */
@@ -235,11 +238,21 @@ static inline void dr_store_snap(const struct dr_store *st, struct dr_snap *s)
  * Return: 0, -EAGAIN (memtable full: wait for a merge), -ENOSPC.
  */
 int dr_store_begin_write(struct dr_store *st, u32 *n, u64 *slot);
-/* The data did not arrive: give slots and promise back. */
-void dr_store_cancel_write(struct dr_store *st, u64 slot, u32 n);
+/*
+ * The data did not arrive: give slots and promise back. With a claim (@claimed) the
+ * slots stay taken until the next activation.
+ */
+void dr_store_cancel_write(struct dr_store *st, u64 slot, u32 n, bool claimed);
 /* The data has arrived. @epoch: head when the write began. */
 void dr_store_publish(struct dr_store *st, u64 block, u32 n, u64 slot,
 		      u32 epoch, u8 flags);
+/*
+ * The same with a claim; @tail_gen: as it was when that was made, or DR_NO_CLAIM:
+ * it could not be written
+ */
+#define DR_NO_CLAIM	(~0ULL)
+void dr_store_publish_claimed(struct dr_store *st, u64 block, u32 n, u64 slot,
+			      u32 epoch, u8 flags, u64 tail_gen);
 /* Publish zeroes of @epoch. Return: false: the table has no room for them. */
 bool dr_store_publish_zero(struct dr_store *st, u64 block, u64 len, u32 epoch);
 /* The same, of the head. Return: 0, -EAGAIN, or -ENOSPC: what tells of them has none. */
@@ -258,6 +271,23 @@ static inline bool dr_store_is_recorded(const struct dr_store *st,
 	return true;
 }
 
+/*
+ * Is @s perhaps in a claim only, so that what it names may not be written in place
+ * before it is recorded (J9)? No lock.
+ */
+static inline bool dr_snap_claims(const struct dr_snap *snap,
+				  const struct dr_state *s)
+{
+	const struct dr_memtable *m = s->in_active ? snap->active :
+				      s->in_frozen ? snap->frozen : NULL;
+	u32 recorded;
+
+	if (!m)
+		return false;
+	recorded = READ_ONCE(m->recorded);
+	return s->at >= recorded && READ_ONCE(m->claimed) > recorded;
+}
+
 /* --- journal (lock) ---------------------------------------------------- */
 
 /*
@@ -268,6 +298,26 @@ bool dr_store_ring_has_room(const struct dr_store *st);
 
 /* Entries published so far, and of them recorded */
 u64 dr_store_recorded(const struct dr_store *st);
+
+/* Entries that a flush needs to have recorded: those before this one */
+u64 dr_store_bare(const struct dr_store *st);
+
+/* No group is out. The next block is the first that the active table is recorded in. */
+void dr_store_forget_tail(struct dr_store *st);
+
+/* May a first write be claimed, whose blocks are in state @was (J10)? */
+bool dr_store_may_claim(const struct dr_store *st, const struct dr_state *was);
+
+/**
+ * dr_store_claim() - encode the claim of a first write
+ * @buf: room for a block
+ * @m: the version
+ * @crc: of its data; at most DR_CLAIM_BLOCKS
+ * Describes the block in st->group. st->tail_gen is to be remembered.
+ * Return: 0, or -EBUSY: it may not be claimed any more.
+ */
+int dr_store_claim(struct dr_store *st, void *buf, const struct dr_map *m,
+		   u32 crc);
 
 /**
  * dr_store_fill() - encode journal blocks

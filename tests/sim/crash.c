@@ -37,6 +37,7 @@ static void close_store(struct model *m)
 	dr_store_close(m->st);
 	io_forget(m);
 	m->jn = 0;
+	m->jclaim = NULL;
 	m->release = false;
 	m->merging = false;
 }
@@ -60,6 +61,7 @@ void open_store(struct model *m)
 	struct dr_store *st = m->st;
 	int r;
 
+	memset(m->lost, 0, m->disk.max * sizeof(*m->lost));
 	for (;;) {
 		memset(st, 0, sizeof(*st));
 		st->env = m->env;

@@ -140,9 +140,15 @@ static void io_publish(struct model *m, const struct io *io)
 {
 	u32 i;
 
+	u8 flags = io->merged ? DR_MAP_MERGED : 0;
+
 	lock(m);
-	dr_store_publish(m->st, io->block, io->n, io->slot, io->epoch,
-			 io->merged ? DR_MAP_MERGED : 0);
+	if (io->claimed)
+		dr_store_publish_claimed(m->st, io->block, io->n, io->slot,
+					 io->epoch, flags, io->tail_gen);
+	else
+		dr_store_publish(m->st, io->block, io->n, io->slot, io->epoch,
+				 flags);
 	unlock(m);
 	for (i = 0; i < io->n; i++)
 		or_publish(&m->o, io->epoch, io->block + i,
@@ -152,18 +158,27 @@ static void io_publish(struct model *m, const struct io *io)
 
 int io_end(struct model *m, struct io *io)
 {
+	bool lost = io->kind == IO_FIRST && chance(&m->rng, 2);
 	u32 i;
-	int r = io_write(m, io);
+	int r = 0;
 
+	/* What a claim names may be believed if it has arrived. */
+	lost = lost && !(io->claimed && io->on_disk);
+	while (!r && m->jclaim == io)
+		r = journal_write(m);
+	if (!r && !(io->claimed && lost))
+		r = io_write(m, io);
 	say(m, "end %s of %llu+%u slot %llu epoch %u",
 	    io->kind == IO_READ ? "read" : io->kind == IO_FIRST ? "first" :
 	    "inplace", ull(io->block), io->n, ull(io->slot), io->epoch);
 	if (!r && io->kind == IO_READ)
 		check_read(m, io);
-	if (!r && io->kind == IO_FIRST && chance(&m->rng, 2)) {
+	if (!r && lost) {
 		say(m, "  as failed");
+		for (i = 0; io->claimed && i < io->n * m->st->slot_blocks; i++)
+			m->lost[io->slot + i] = true;
 		lock(m);
-		dr_store_cancel_write(m->st, io->slot, io->n);
+		dr_store_cancel_write(m->st, io->slot, io->n, io->claimed);
 		unlock(m);
 	} else if (!r && io->kind == IO_FIRST) {
 		io_publish(m, io);
@@ -201,6 +216,18 @@ int io_drain(struct model *m, u64 era)
 		io = m->io;
 	}
 	return r;
+}
+
+/* What is written in place is nobody's first write. */
+void expect_no_first(struct model *m, u64 block)
+{
+	const struct io *io;
+
+	for (io = m->io; io; io = io->next)
+		if (io->kind == IO_FIRST && io->block <= block &&
+		    block < io->block + io->n)
+			fail(m, "block %llu is settled, and is being written first",
+			     ull(block));
 }
 
 int io_wait_blocks(struct model *m, u64 block, u64 n, bool all)
@@ -271,7 +298,12 @@ int journal_write(struct model *m)
 	if (!m->jn)
 		return 0;
 	if (!m->jdone) {
-		r = barrier(m, m->st->group.place, m->jn, m->jbuf);
+		if (m->jclaim)
+			r = check_ret(m, "claim",
+				      m->env.write(m->env.ctx, m->st->group.place,
+						   m->jbuf));
+		else
+			r = barrier(m, m->st->group.place, m->jn, m->jbuf);
 		if (r)
 			return r;
 		m->jdone = true;
@@ -283,6 +315,7 @@ int journal_write(struct model *m)
 	dr_store_filled(m->st);
 	unlock(m);
 	m->jn = 0;
+	m->jclaim = NULL;
 	if (was != DR_CTL_NONE && m->st->ctl_state == DR_CTL_NONE)
 		ctl_done(m);
 	return 0;
@@ -325,7 +358,7 @@ int journal_pump(struct model *m)
 
 int flush_all(struct model *m)
 {
-	u64 target = m->st->published, mark = m->o.clock;
+	u64 target = dr_store_bare(m->st), mark = m->o.clock;
 	u64 tried = m->barrier_tried;
 	int r;
 
@@ -537,8 +570,7 @@ int commit_epochs(struct model *m)
 	if (r)
 		return r;
 	lock(m);
-	m->st->tail_known = false;
-	m->st->active_since = m->st->head;
+	dr_store_forget_tail(m->st);
 	unlock(m);
 	r = step_or_not(m, commit_all);
 	if (r == -EAGAIN)

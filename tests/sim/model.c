@@ -98,6 +98,7 @@ static void format(struct model *m)
 	nr = 2048 + (chance(&m->rng, 30) ? rnd(&m->rng, 2048) : 0);
 	p.delta_blocks = nr;
 	memset(p.uuid, 7, sizeof(p.uuid));
+	m->lost = calloc(nr + 512, sizeof(*m->lost));
 	if (sim_init(&m->disk, &m->env, nr, nr + 512, 16 << rnd(&m->rng, 4),
 		     &m->rng))
 		fail(m, "no memory");
@@ -166,6 +167,7 @@ static void pick_profile(struct model *m)
 	m->percent[0] += 10;
 	m->mem_max = 8u << rnd(&m->rng, 5);
 	m->lazy = rnd(&m->rng, 100);
+	m->claims = chance(&m->rng, 50) ? rnd(&m->rng, 100) : 0;
 	m->tight = chance(&m->rng, 25) ? 40 + rnd(&m->rng, 200) : 0;
 }
 
@@ -284,6 +286,7 @@ static bool history(u64 seed, bool verbose)
 	or_exit(&m->o);
 	origin_exit(m);
 	sim_exit(&m->disk);
+	free(m->lost);
 	free(m->st);
 	return true;
 }

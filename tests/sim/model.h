@@ -33,6 +33,8 @@ struct io {			/* a request in flight */
 	u64 era;
 	bool merged;
 	bool on_disk;
+	bool claimed;		/* by tail_gen */
+	u64 tail_gen;
 	u32 s0;			/* sectors of the block that are concerned */
 	u32 sn;
 	u64 *val;
@@ -69,6 +71,7 @@ struct model {
 	u32 percent[24];	/* profile: weights of the operations */
 	u32 mem_max;
 	u32 tight;		/* blocks for data in each session; 0: all */
+	u32 claims;		/* percent: how often first writes are claimed */
 	u32 lazy;		/* percent: how seldom merges are made */
 
 	struct io *io;		/* in flight */
@@ -79,6 +82,8 @@ struct model {
 	u8 jbuf[8 * DR_BLOCK_SIZE];
 	int jn;			/* blocks of the group under way */
 	bool jdone;		/* it has been written */
+	bool *lost;		/* blocks that a claim of a failed write has */
+	struct io *jclaim;	/* it is the claim of this one */
 	u64 barriers;
 	u64 barrier_tried;
 
@@ -160,6 +165,7 @@ int io_wait_blocks(struct model *m, u64 block, u64 n, bool all);
 void io_forget(struct model *m);
 int journal_fill(struct model *m);
 int journal_write(struct model *m);
+void expect_no_first(struct model *m, u64 block);
 int journal_pump(struct model *m);
 int flush_all(struct model *m);
 int ctl_pump(struct model *m);

@@ -207,6 +207,18 @@ void or_publish(struct oracle *o, u32 id, u64 block, u64 slot, bool merged,
 	}
 }
 
+void or_claim(struct oracle *o, u32 id, u64 block, const u64 *val)
+{
+	struct or_epoch *e = or_find(o, id);
+	u32 i;
+
+	for (i = 0; i < o->spb; i++) {
+		struct or_cand *c = e->cand + block * o->spb + i;
+
+		insert(c, c->n, val[i], 0);
+	}
+}
+
 void or_inplace(struct oracle *o, u32 id, u64 slot, u64 sector, u64 val)
 {
 	struct or_epoch *e = or_find(o, id);

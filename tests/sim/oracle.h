@@ -88,6 +88,8 @@ bool or_descends(const struct oracle *o, u32 id, u32 anc);
 /* A version becomes visible; @val NULL: zeroes. */
 void or_publish(struct oracle *o, u32 id, u64 block, u64 slot, bool merged,
 		const u64 *val);
+/* A version that nobody sees yet may be there after a crash. */
+void or_claim(struct oracle *o, u32 id, u64 block, const u64 *val);
 /* Set a version without a trace */
 void or_set(struct oracle *o, u32 id, u64 block, const struct or_ver *v);
 void or_clear(struct oracle *o, u32 id, u64 block);

@@ -326,10 +326,10 @@ void verify_space(struct model *m)
 		if (dr_space_is_disk(&st->space, b) != !!w.own[b])
 			fail(m, "block %llu: disk bit %d, owner %llx", ull(b),
 			     dr_space_is_disk(&st->space, b), ull(w.own[b]));
-		if (dr_space_is_busy(&st->space, b) != !!w.own[b])
+		if (dr_space_is_busy(&st->space, b) != (w.own[b] || m->lost[b]))
 			fail(m, "block %llu: busy bit %d, owner %llx", ull(b),
 			     dr_space_is_busy(&st->space, b), ull(w.own[b]));
-		busy += !!w.own[b];
+		busy += w.own[b] || m->lost[b];
 	}
 	if (busy + st->space.free != st->space.nr_blocks || st->space.pending)
 		fail(m, "%llu busy, %llu free, %llu pending", ull(busy),

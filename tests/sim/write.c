@@ -75,6 +75,50 @@ static int take_slots(struct model *m, u32 *n, u64 *slot)
 	}
 }
 
+/* Record a first write beside its data, or do not */
+static int maybe_claim(struct model *m, struct io *io)
+{
+	u8 data[DR_CLAIM_BLOCKS * DR_BLOCK_SIZE] = {};
+	struct dr_map map = {
+		.block = io->block, .len = io->n, .slot = io->slot,
+		.epoch = io->epoch, .flags = io->merged ? DR_MAP_MERGED : 0,
+	};
+	size_t bytes = (size_t)io->n * m->spb * 512;
+	struct dr_state s;
+	bool may;
+	u32 i;
+	int r;
+
+	if (bytes > sizeof(data) || !chance(&m->rng, m->claims) || m->jn)
+		return 0;
+	r = lookup_head(m, io->block, io->n, &s);
+	if (r)
+		return r;
+	for (i = 0; i < io->n * m->spb; i++)
+		memcpy(data + i * 512, io->val + i, 8);
+	lock(m);
+	may = s.len == io->n && dr_store_may_claim(m->st, &s);
+	unlock(m);
+	/* The lock is let go while the checksum is made. */
+	lock(m);
+	if (may && chance(&m->rng, 5))
+		dr_store_freeze(m->st);
+	io->tail_gen = m->st->tail_gen;
+	if (may)
+		io->claimed = !dr_store_claim(m->st, m->jbuf, &map,
+					      crc32c(~0u, data, bytes));
+	unlock(m);
+	if (!io->claimed)
+		return 0;
+	say(m, "  claimed, journal block at %llu", ull(m->st->group.place));
+	m->jn = 1;
+	m->jdone = false;
+	m->jclaim = io;
+	for (i = 0; i < io->n; i++)
+		or_claim(&m->o, io->epoch, io->block + i, io->val + i * m->spb);
+	return chance(&m->rng, 50) ? journal_write(m) : 0;
+}
+
 /* First write of [block, block + n). 1: no space */
 static int first_write(struct model *m, u64 block, u32 n)
 {
@@ -92,7 +136,9 @@ static int first_write(struct model *m, u64 block, u32 n)
 		    got, ull(slot), m->st->head);
 		io = io_start(m, IO_FIRST, block, got, slot, m->st->head);
 		fill_tags(m, io, got * m->spb);
-		r = io_sent(m, io);
+		r = maybe_claim(m, io);
+		if (!r)
+			r = io_sent(m, io);
 		block += got;
 		n -= got;
 		/* Nothing says that the head is still the same. */
@@ -105,6 +151,7 @@ static int inplace(struct model *m, u64 block, u64 slot, u32 s0, u32 sn)
 	struct io *io;
 	int r;
 
+	expect_no_first(m, block);
 	r = io_wait_blocks(m, block, 1, true);
 	if (r)
 		return r;
@@ -120,6 +167,35 @@ static int inplace(struct model *m, u64 block, u64 slot, u32 s0, u32 sn)
 static bool settled(const struct model *m, const struct dr_state *s)
 {
 	return s->epoch == m->st->head && dr_slot_is_data(s->slot);
+}
+
+/*
+ * Look up what is to be written. A first write waits for others of the same blocks,
+ * one in place only until what is there is recorded.
+ */
+static int lookup_write(struct model *m, u64 block, u64 n, struct dr_state *s)
+{
+	struct dr_snap snap;
+	int r;
+
+	for (;;) {
+		r = lookup_head(m, block, n, s);
+		if (!r && !settled(m, s)) {
+			r = io_wait_blocks(m, block, n, false);
+			if (!r)
+				r = lookup_head(m, block, n, s);
+		}
+		dr_store_snap(m->st, &snap);
+		if (r || !settled(m, s) || !dr_snap_claims(&snap, s))
+			return r;
+		r = journal_pump(m);
+		if (!r && m->st->ctl_state == DR_CTL_DRAINING)
+			r = io_drain(m, m->pend_era);
+		else if (!r)
+			fail(m, "a claim is not recorded");
+		if (r < 0)
+			return r;
+	}
 }
 
 /*
@@ -158,9 +234,7 @@ int op_write(struct model *m)
 
 	pick_range(m, &block, &n);
 	while (n) {
-		r = io_wait_blocks(m, block, n, false);
-		if (!r)
-			r = lookup_head(m, block, n, &s);
+		r = lookup_write(m, block, n, &s);
 		if (r)
 			return r;
 		if (!settled(m, &s)) {
@@ -210,7 +284,8 @@ static int merge_write(struct model *m, u64 block, u32 s0, u32 sn)
 	}
 	say(m, "partial write %llu slot %llu epoch %u over slot %llu of %u",
 	    ull(block), ull(slot), m->st->head, ull(s.slot), s.epoch);
-	return io_sent(m, io);
+	r = maybe_claim(m, io);
+	return r ? r : io_sent(m, io);
 }
 
 int op_partial(struct model *m)
@@ -223,9 +298,7 @@ int op_partial(struct model *m)
 	sn = 1 + rnd(&m->rng, m->spb - s0);
 	if (sn == m->spb)
 		sn--;
-	r = io_wait_blocks(m, block, 1, true);
-	if (!r)
-		r = lookup_head(m, block, 1, &s);
+	r = lookup_write(m, block, 1, &s);
 	if (r)
 		return r;
 	if (settled(m, &s))

@@ -179,7 +179,9 @@ static void impossible_contents_are_an_error(void **state)
 		{ DR_JOURNAL_CTL, 2, -EUCLEAN },
 		{ DR_JOURNAL_RANGE, 167, 1 },
 		{ DR_JOURNAL_RANGE, 168, -EUCLEAN },
-		{ 0, 1, -EUCLEAN }, { 4, 1, -EUCLEAN }, { 0xffff, 1, -EUCLEAN },
+		{ DR_JOURNAL_CLAIM, 1, 1 }, { DR_JOURNAL_CLAIM, 0, -EUCLEAN },
+		{ DR_JOURNAL_CLAIM, 2, -EUCLEAN },
+		{ 0, 1, -EUCLEAN }, { 5, 1, -EUCLEAN }, { 0xffff, 1, -EUCLEAN },
 	};
 	u32 i;
 

@@ -56,7 +56,7 @@ static void a_write_that_failed_gives_everything_back(void **state)
 	assert_int_equal(dr_store_begin_write(&s.st, &n, &slot), 0);
 	assert_int_equal(s.st.active->reserved, n);
 	assert_true(s.st.space.free == free - 16 * n);
-	dr_store_cancel_write(&s.st, slot, n);
+	dr_store_cancel_write(&s.st, slot, n, false);
 	assert_true(s.st.space.free == free);
 	assert_int_equal(s.st.active->reserved, 0);
 	end();
