@@ -71,24 +71,35 @@ bool dr_space_valid(const struct dr_space *sp, u64 block, u64 nr)
 	return true;
 }
 
+/* @nr bits, at most, from @bit on that lie in one word. Return: how many */
+static u32 bits_of(u32 bit, u64 nr, u64 *mask)
+{
+	u32 n = min_t(u64, nr, 64 - bit % 64);
+
+	*mask = ~0ULL >> (64 - n) << (bit % 64);
+	return n;
+}
+
 static void busy_change(struct dr_space *sp, u64 block, u64 nr, bool set)
 {
-	u32 bit, region = region_of(block, &bit);
+	u32 bit, n, changed, region = region_of(block, &bit);
+	u64 mask, *w;
 
-	for (; nr; nr--, bit++) {
-		u64 mask = 1ULL << (bit % 64), *w;
-
+	for (; nr; nr -= n, bit += n) {
 		if (bit == DR_REGION_BLOCKS) {
 			region++;
 			bit = 0;
-			mask = 1;
 		}
+		n = bits_of(bit, nr, &mask);
 		w = sp->busy + (size_t)region * WORDS + bit / 64;
-		if (!!(*w & mask) == set)
-			continue;
+		mask &= set ? ~*w : *w;
 		*w ^= mask;
-		sp->nr_free[region] += set ? -1 : 1;
-		sp->free += set ? -1 : 1;
+		changed = hweight64(mask);
+		sp->nr_free[region] += set ? -changed : changed;
+		if (set)
+			sp->free -= changed;
+		else
+			sp->free += changed;
 	}
 }
 
@@ -118,18 +129,22 @@ bool dr_space_is_disk(const struct dr_space *sp, u64 block)
 
 static u64 disk_change(struct dr_space *sp, u64 block, u64 nr, bool set)
 {
+	u32 bit, n, region = region_of(block, &bit);
 	u64 mask, v, changed = 0;
-	u32 bit, region;
 
-	for (; nr; nr--, block++) {
-		region = region_of(block, &bit);
-		mask = 1ULL << (bit % 64);
+	for (; nr; nr -= n, bit += n) {
+		if (bit == DR_REGION_BLOCKS) {
+			region++;
+			bit = 0;
+		}
+		n = bits_of(bit, nr, &mask);
 		v = le64_to_cpu(sp->disk[region].bits[bit / 64]);
-		if (!!(v & mask) == set)
+		mask &= set ? ~v : v;
+		if (!mask)
 			continue;
 		sp->disk[region].bits[bit / 64] = cpu_to_le64(v ^ mask);
 		sp->dirty[region] = 1;
-		changed++;
+		changed += hweight64(mask);
 	}
 	return changed;
 }

@@ -8,6 +8,7 @@
 #define DR_PORT_H
 
 #include <linux/types.h>
+#include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/string.h>
 #include <linux/minmax.h>

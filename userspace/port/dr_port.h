@@ -46,6 +46,7 @@ typedef int64_t s64;
 	   _v < _lo ? _lo : _v > _hi ? _hi : _v; })
 #define swap(a, b)	({ __typeof__(a) *_p = &(a), *_q = &(b), _s = *_p; \
 			   *_p = *_q; *_q = _s; })
+#define hweight64(w)	((u32)__builtin_popcountll(w))
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 #define READ_ONCE(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
