@@ -70,7 +70,6 @@
 #define DELTAREC_PENDING_BITS	8u
 #define DELTAREC_NR_WRITES	64u	/* metadata writes in flight */
 #define DELTAREC_GROUP		16u	/* journal blocks in one write */
-#define DELTAREC_IO_SECTORS	2048u	/* 1 MiB: the largest window of a write */
 
 enum deltarec_mode {		/* only ever rises */
 	DELTAREC_RW,

@@ -264,9 +264,9 @@ static enum deltarec_todo resolve_once(struct lookup *l, struct bio *bio,
 	l->used = smp_load_acquire(&l->snap->active->used);
 	nr = (l->range.off + l->range.sectors + deltarec_block_sectors(s) - 1)
 		>> s->block_shift;
-	if (write)
-		nr = min_t(u64, nr, DELTAREC_WINDOW -
-			   (l->range.block & (DELTAREC_WINDOW - 1)));
+	/* Of a larger bio the rest comes again. */
+	nr = min_t(u64, nr, DELTAREC_WINDOW -
+		   (l->range.block & (DELTAREC_WINDOW - 1)));
 	r = look(l, l->range.block, nr, &l->state, &step->want);
 	if (r == -EAGAIN)
 		return DELTAREC_LOAD;

@@ -75,22 +75,16 @@ static int check_sizes(struct deltarec *dt)
 	return 0;
 }
 
-static int set_up(struct deltarec *dt)
+static void set_up(struct deltarec *dt)
 {
 	struct dm_target *ti = dt->ti;
-	int r = dm_set_target_max_io_len(ti, DELTAREC_IO_SECTORS);
 
-	if (r) {
-		ti->error = "Cannot limit the size of I/O";
-		return r;
-	}
 	ti->num_flush_bios = 1;
 	ti->flush_supported = true;
 	ti->num_discard_bios = 1;
 	ti->discards_supported = true;
 	ti->num_write_zeroes_bios = 1;
 	ti->per_io_data_size = sizeof(struct deltarec_io);
-	return 0;
 }
 
 static int deltarec_ctr(struct dm_target *ti, unsigned int argc, char **argv)
@@ -116,12 +110,11 @@ static int deltarec_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		r = deltarec_store_get(dt);
 	if (!r)
 		r = check_sizes(dt);
-	if (!r)
-		r = set_up(dt);
 	if (r) {
 		deltarec_destroy(dt);
 		return r;
 	}
+	set_up(dt);
 	ti->private = dt;
 	return 0;
 }

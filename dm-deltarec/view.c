@@ -148,19 +148,12 @@ static int check_store(struct deltarec *dt)
 	return 0;
 }
 
-static int set_up(struct dm_target *ti)
+static void set_up(struct dm_target *ti)
 {
-	int r = dm_set_target_max_io_len(ti, DELTAREC_IO_SECTORS);
-
-	if (r) {
-		ti->error = "Cannot limit the size of I/O";
-		return r;
-	}
 	/* Nothing is written: there is nothing to flush, discard or zero. */
 	ti->num_flush_bios = 0;
 	ti->num_discard_bios = 0;
 	ti->per_io_data_size = sizeof(struct deltarec_io);
-	return 0;
 }
 
 struct view_args {
@@ -252,12 +245,11 @@ static int view_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		r = check_store(dt);
 	if (!r)
 		r = open_epoch(dt, a.epoch, &a.rules);
-	if (!r)
-		r = set_up(ti);
 	if (r) {
 		view_close(dt);
 		return r;
 	}
+	set_up(ti);
 	ti->private = dt;
 	return 0;
 }
