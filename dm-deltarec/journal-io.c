@@ -295,7 +295,7 @@ void deltarec_journal_wait(struct deltarec_io *io)
 }
 
 /*
- * With nothing to record a flush is the delta device's business alone;
+ * With nothing to record a flush is the delta device's business alone, if at all;
  * otherwise the first one starts its round from here, without a detour.
  */
 int deltarec_map_flush(struct deltarec *dt, struct bio *bio)
@@ -313,6 +313,10 @@ int deltarec_map_flush(struct deltarec *dt, struct bio *bio)
 	if (s->st.ctl_state == DR_CTL_NONE &&
 	    dr_store_recorded(&s->st) >= dr_store_bare(&s->st)) {
 		spin_unlock_irqrestore(&s->lock, flags);
+		if (!bdev_write_cache(s->delta)) {
+			bio_endio(bio);
+			return DM_MAPIO_SUBMITTED;
+		}
 		bio_set_dev(bio, s->delta);
 		return DM_MAPIO_REMAPPED;
 	}
