@@ -196,6 +196,7 @@ struct deltarec_wholes {
 	struct llist_head read;		/* to be written */
 	atomic_t nr_read;
 	struct delayed_work work;
+	struct workqueue_struct *wq;
 };
 
 struct deltarec_reads;		/* reads.c */

@@ -208,9 +208,9 @@ static void whole_read(struct bio *bio)
 		first = llist_add(&w->node, &ws->read);
 	}
 	if (atomic_dec_and_test(&ws->reading) || enough)
-		mod_delayed_work(s->defer_wq, &ws->work, 0);
+		mod_delayed_work(ws->wq, &ws->work, 0);
 	else if (first)
-		queue_delayed_work(s->defer_wq, &ws->work, WHOLES_WAIT);
+		queue_delayed_work(ws->wq, &ws->work, WHOLES_WAIT);
 	rcu_read_unlock();
 	if (status)
 		whole_end(w, status);

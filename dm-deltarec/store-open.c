@@ -139,11 +139,14 @@ static int alloc_queues(struct deltarec_store *s)
 	unsigned int flags = WQ_UNBOUND | WQ_MEM_RECLAIM;
 
 	s->defer_wq = alloc_workqueue("deltarec_defer", flags, 0);
+	/* Not of those who may wait for a piece to end, which may wait for this. */
+	s->wholes.wq = alloc_workqueue("deltarec_whole", flags, 1);
 	s->journal_wq = alloc_workqueue("deltarec_journal",
 					flags | WQ_HIGHPRI, 1);
 	s->meta_wq = alloc_ordered_workqueue("deltarec_meta", WQ_MEM_RECLAIM);
 	s->ctl_wq = alloc_workqueue("deltarec_ctl", WQ_UNBOUND, 0);
-	if (!s->defer_wq || !s->journal_wq || !s->meta_wq || !s->ctl_wq)
+	if (!s->defer_wq || !s->wholes.wq || !s->journal_wq || !s->meta_wq ||
+	    !s->ctl_wq)
 		return -ENOMEM;
 	return 0;
 }
@@ -213,6 +216,8 @@ static void store_free(struct deltarec_store *s)
 		destroy_workqueue(s->journal_wq);
 	/* All that it had to do is done; it may have been asked once more. */
 	cancel_delayed_work_sync(&s->wholes.work);
+	if (s->wholes.wq)
+		destroy_workqueue(s->wholes.wq);
 	if (s->defer_wq)
 		destroy_workqueue(s->defer_wq);
 	cancel_work_sync(&s->event_work);
