@@ -71,7 +71,8 @@ void deltarec_wholes_prepare(struct deltarec_store *s)
 	/* Looks without the lock: whoever is late finds none. */
 	if (!list_empty(&ws->free) || block_bytes(s) > WHOLE_BYTES)
 		return;
-	max = min_t(unsigned int, WHOLES, WHOLES_BYTES / block_bytes(s));
+	max = min_t(unsigned int, WHOLES, WHOLES_BYTES /
+		    max_t(unsigned int, block_bytes(s), PAGE_SIZE));
 	if (READ_ONCE(ws->nr) >= max)
 		return;
 	w = whole_alloc(s);
