@@ -123,18 +123,6 @@ static void lay(struct deltarec_whole *w, struct bio *bio, u32 off)
 	}
 }
 
-static bool can_join(const struct deltarec_io *io,
-		     const struct deltarec_io *other)
-{
-	struct deltarec_range r;
-
-	if (bio_op(other->bio) != REQ_OP_WRITE)
-		return false;
-	deltarec_range_of(other->dt, other->bio, &r);
-	return r.block == io->block &&
-	       r.off + r.sectors <= deltarec_block_sectors(io->dt->s);
-}
-
 /*
  * Writes that wait for this one go with it if they lie in its block, in the
  * order in which they came. They are of its epoch: when the head is another one
@@ -142,31 +130,32 @@ static bool can_join(const struct deltarec_io *io,
  */
 static void join(struct deltarec_whole *w)
 {
-	struct deltarec_io *io = w->io, *other, *next;
+	struct deltarec_io *io = w->io, *other;
 	struct deltarec_store *s = io->dt->s;
 	struct deltarec_range r;
-	LIST_HEAD(joined);
+	LIST_HEAD(waiters);
 
 	/* Who comes this moment waits for the end, as those who come later. */
 	if (list_empty(&io->waiters))
 		return;
 	spin_lock_irq(&s->lock);
 	if (io->epoch == s->st.head)
-		list_for_each_entry_safe(other, next, &io->waiters, list)
-			if (can_join(io, other))
-				list_move_tail(&other->list, &joined);
+		list_splice_init(&io->waiters, &waiters);
 	spin_unlock_irq(&s->lock);
-	if (list_empty(&joined))
+	if (list_empty(&waiters))
 		return;
-	list_for_each_entry(other, &joined, list) {
+	list_for_each_entry(other, &waiters, list) {
 		deltarec_range_of(other->dt, other->bio, &r);
+		if (bio_op(other->bio) != REQ_OP_WRITE || r.block != io->block ||
+		    r.off + r.sectors > deltarec_block_sectors(s))
+			continue;
 		lay(w, other->bio, r.off << SECTOR_SHIFT);
 		other->flags |= DELTAREC_IO_JOINED;
 		if (other->bio->bi_opf & REQ_FUA)
 			other->flags |= DELTAREC_IO_RECORD;
 	}
 	spin_lock_irq(&s->lock);
-	list_splice_tail(&joined, &io->waiters);
+	list_splice(&waiters, &io->waiters);
 	spin_unlock_irq(&s->lock);
 }
 
@@ -196,7 +185,7 @@ static void whole_read(struct bio *bio)
 	struct deltarec_store *s = w->io->dt->s;
 	struct deltarec_wholes *ws = &s->wholes;
 	blk_status_t status = bio->bi_status;
-	bool first = false, enough = false;
+	bool enough = false;
 
 	bio_uninit(bio);
 	/*
@@ -206,11 +195,11 @@ static void whole_read(struct bio *bio)
 	rcu_read_lock();
 	if (!status) {
 		enough = atomic_inc_return(&ws->nr_read) >= WHOLES_BATCH;
-		first = llist_add(&w->node, &ws->read);
+		llist_add(&w->node, &ws->read);
 	}
 	if (atomic_dec_and_test(&ws->reading) || enough)
 		mod_delayed_work(ws->wq, &ws->work, 0);
-	else if (first)
+	else if (!status)
 		queue_delayed_work(ws->wq, &ws->work, WHOLES_WAIT);
 	rcu_read_unlock();
 	if (status)
