@@ -30,9 +30,8 @@ struct deltarec_whole {
 	void *buf;
 	u32 off;		/* bytes: where the data goes */
 	u32 bytes;		/* of the block, as far as the device goes */
-	struct bio read;
-	struct bio write;
-	struct bio_vec vec;	/* of both */
+	struct bio bio;		/* that reads, then the one that writes */
+	struct bio_vec vec;
 };
 
 static u32 block_bytes(const struct deltarec_store *s)
@@ -163,7 +162,6 @@ static void whole_end(struct deltarec_whole *w, blk_status_t status)
 {
 	struct bio *bio = w->io->bio;
 
-	bio_uninit(&w->write);
 	bio->bi_status = status;
 	/* The last that is seen of w here: it may be another's (pending.c). */
 	bio_endio(bio);
@@ -171,6 +169,7 @@ static void whole_end(struct deltarec_whole *w, blk_status_t status)
 
 static void whole_written(struct bio *bio)
 {
+	bio_uninit(bio);
 	whole_end(bio->bi_private, bio->bi_status);
 }
 
@@ -207,16 +206,19 @@ static void whole_read(struct bio *bio)
 }
 
 /* [off, off + bytes) of the buffer, from or to there */
-static void whole_submit(struct deltarec_whole *w, struct bio *bio, u64 sector,
-			 u32 off, u32 bytes)
+static void whole_submit(struct deltarec_whole *w, struct block_device *bdev,
+			 u64 sector, u32 off, u32 bytes, enum req_op op,
+			 bio_end_io_t *end)
 {
-	struct bio *user = w->io->bio;
+	const struct bio *user = w->io->bio;
+	struct bio *bio = &w->bio;
 
 	/* How much it matters; what else it is told is for itself alone. */
-	bio->bi_opf |= user->bi_opf & (REQ_SYNC | REQ_META | REQ_PRIO |
-				       REQ_IDLE);
+	bio_init(bio, bdev, &w->vec, 1, op | (user->bi_opf &
+		 (REQ_SYNC | REQ_META | REQ_PRIO | REQ_IDLE)));
 	bio->bi_ioprio = user->bi_ioprio;
 	bio->bi_iter.bi_sector = sector + (off >> SECTOR_SHIFT);
+	bio->bi_end_io = end;
 	bio->bi_private = w;
 	__bio_add_page(bio, virt_to_page(w->buf + off), bytes,
 		       offset_in_page(w->buf + off));
@@ -225,11 +227,13 @@ static void whole_submit(struct deltarec_whole *w, struct bio *bio, u64 sector,
 
 /*
  * No FUA: who asks for it is answered when the version is recorded, and that
- * begins with a flush (J3).
+ * begins with a flush (J3). Nor on the account of who writes, which one worker for
+ * all would have to wait for.
  */
 static void whole_write(struct deltarec_whole *w)
 {
-	whole_submit(w, &w->write, w->io->slot * DR_BLOCK_SECTORS, 0, w->bytes);
+	whole_submit(w, w->io->dt->s->delta, w->io->slot * DR_BLOCK_SECTORS, 0,
+		     w->bytes, REQ_OP_WRITE, whole_written);
 }
 
 /* Into @list by slot; most come in order. */
@@ -275,10 +279,8 @@ static void whole_read_start(struct deltarec_whole *w, struct block_device *bdev
 	u32 from = w->off ? 0 : end;
 	u32 to = end < w->bytes ? w->bytes : w->off;
 
-	bio_init(&w->read, bdev, &w->vec, 1, REQ_OP_READ);
-	w->read.bi_end_io = whole_read;
 	atomic_inc(&w->io->dt->s->wholes.reading);
-	whole_submit(w, &w->read, sector, from, to - from);
+	whole_submit(w, bdev, sector, from, to - from, REQ_OP_READ, whole_read);
 }
 
 static void whole_start(struct deltarec_io *io, const struct dr_state *old,
@@ -290,9 +292,6 @@ static void whole_start(struct deltarec_io *io, const struct dr_state *old,
 	w->io = io;
 	w->off = off << SECTOR_SHIFT;
 	w->bytes = valid << SECTOR_SHIFT;
-	/* Here: on the account of who writes, not of the worker */
-	bio_init(&w->write, s->delta, &w->vec, 1, REQ_OP_WRITE);
-	w->write.bi_end_io = whole_written;
 	if (old->slot == DR_SLOT_ZERO) {
 		memset(w->buf, 0, w->bytes);
 		lay(w, io->bio, w->off);
