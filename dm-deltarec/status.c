@@ -18,14 +18,17 @@ static const char *mode_word(const struct deltarec_store *s)
 	}
 }
 
-/* <dropped>[,<done>/<total>]; or "-" */
+/*
+ * <dropped>[,<done>/<total>]; or "-". A pass has none left as soon as its last step
+ * is done, but gives back only when that is committed and its readers have left.
+ */
 static void reclaim_word(const struct deltarec_store *s,
 			 struct deltarec_reply *out)
 {
 	const struct dr_store *st = &s->st;
 	u32 dropped = st->reclaim_wanted ? dr_reclaim_pending(st) : 0;
 
-	if (!dropped) {
+	if (!dropped && !READ_ONCE(s->reclaiming)) {
 		deltarec_reply(out, DR_WORD_NONE " ");
 		return;
 	}

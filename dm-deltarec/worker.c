@@ -384,7 +384,7 @@ static bool may_reclaim(struct deltarec_store *s)
 /* Return: is there more to do at once? */
 static bool run_reclaim(struct deltarec_store *s)
 {
-	bool merged;
+	bool merged, more;
 	int r;
 
 	if (rests(s))
@@ -399,12 +399,13 @@ static bool run_reclaim(struct deltarec_store *s)
 		return merged;
 	}
 	s->reclaim_began = jiffies;
-	s->reclaiming = true;
+	WRITE_ONCE(s->reclaiming, true);
 	r = dr_reclaim_step(&s->st);
-	s->reclaiming = false;
 	up_read(&s->epochs);
 	pace(s);
-	if (!stepped(s, &s->reclaim_stall, r) && !r && !s->st.reclaim_wanted)
+	more = stepped(s, &s->reclaim_stall, r);
+	WRITE_ONCE(s->reclaiming, false);
+	if (!more && !r && !s->st.reclaim_wanted)
 		deltarec_event(s);
 	return r >= 0 && s->st.reclaim_wanted;
 }
