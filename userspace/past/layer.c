@@ -205,13 +205,17 @@ bool layer_wait_gone(const char *name, const char *uuid)
 void layer_close(struct layer *layer)
 {
 	struct mapper_info info;
+	int ret;
 
 	if (layer->fd < 0)
 		return;
-	if (mapper_info(layer->name, &info))
-		info.open_count = 0;
+	ret = mapper_info(layer->name, &info);
 	layer_release(layer);
-	/* More than ours: a mount or another layer will outlive us */
-	if (info.open_count == 1)
+	/*
+	 * The number of those that have it open does not tell whether one
+	 * will outlive us: a layer above has no name any more, and holds this
+	 * one still while the kernel takes it down.
+	 */
+	if (!ret)
 		layer_wait_gone(layer->name, info.uuid);
 }

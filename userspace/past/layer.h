@@ -60,7 +60,7 @@ struct layer_spec {
 int layer_open(const char *thing, const struct layer_spec *spec,
 	       struct layer *layer);
 
-/* Let go, and wait a moment for it to be gone if nobody else has it. */
+/* Let go, and wait for it to be gone: two seconds, if others hold it. */
 void layer_close(struct layer *layer);
 
 /* Let go; somebody else keeps it. */
