@@ -19,7 +19,6 @@
 
 /* First writes between two flushes for which claims are worth while */
 #define CLAIM_WRITES	4u
-#define CLAIM_FLAGS	(REQ_SYNC | REQ_IDLE | REQ_META | REQ_PRIO)
 
 bool deltarec_claim_begin(struct deltarec_store *s, struct deltarec_io *io, u32 nr,
 			  const struct dr_state *was)
@@ -69,17 +68,6 @@ void deltarec_claim_written(struct deltarec_store *s, bool failed)
 	claim_put(&s->claim);
 }
 
-static void copy_data(char *to, struct bio *bio)
-{
-	struct bvec_iter iter;
-	struct bio_vec vec;
-
-	bio_for_each_segment(vec, bio, iter) {
-		memcpy_from_bvec(to, &vec);
-		to += vec.bv_len;
-	}
-}
-
 /* The data, to @sector */
 static void submit_data(struct deltarec_store *s, struct bio *orig, u64 sector)
 {
@@ -87,7 +75,7 @@ static void submit_data(struct deltarec_store *s, struct bio *orig, u64 sector)
 	struct bio *bio = &c->bio;
 
 	bio_init(bio, s->delta, &c->vec, 1,
-		 REQ_OP_WRITE | (orig->bi_opf & CLAIM_FLAGS));
+		 REQ_OP_WRITE | (orig->bi_opf & DELTAREC_HINTS));
 	bio_clone_blkg_association(bio, orig);
 	bio->bi_ioprio = orig->bi_ioprio;
 	bio->bi_iter.bi_sector = sector;
@@ -109,7 +97,7 @@ bool deltarec_claim_start(struct deltarec_io *io, u64 sector)
 	u32 crc;
 	int r;
 
-	copy_data(c->data, io->bio);
+	deltarec_copy_data(c->data, io->bio);
 	crc = crc32c(~0u, c->data, io->bio->bi_iter.bi_size);
 	spin_lock_irqsave(&s->lock, flags);
 	c->tail_gen = s->st.tail_gen;

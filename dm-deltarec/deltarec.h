@@ -70,6 +70,8 @@
 #define DELTAREC_PENDING_BITS	8u
 #define DELTAREC_NR_WRITES	64u	/* metadata writes in flight */
 #define DELTAREC_GROUP		16u	/* journal blocks in one write */
+/* How much a bio matters: also for one that is made in its place */
+#define DELTAREC_HINTS		(REQ_SYNC | REQ_IDLE | REQ_META | REQ_PRIO)
 
 enum deltarec_mode {		/* only ever rises */
 	DELTAREC_RW,
@@ -274,7 +276,8 @@ struct deltarec_store {
 	bool reclaim_merged;			/* lock: since the last drop */
 	bool reclaim_stuck;			/* lock: only a merge helps it */
 	bool at_work;				/* meta: who holds it is meta_work */
-	bool reclaiming;			/* meta: and this is what it does */
+	/* meta, but status looks without: this is what it does, until its space is free */
+	bool reclaiming;
 	bool resting;				/* it ends what it does, and waits */
 	unsigned long reclaim_after;		/* jiffies; meta */
 	unsigned long reclaim_began;		/* the step in hand; jiffies; meta */
@@ -471,6 +474,8 @@ void deltarec_unpark(struct deltarec_io *io, blk_status_t status);
 void deltarec_wake_parked(struct deltarec_store *s);
 
 /* merge-io.c */
+/* Copy what @bio writes, which may be zeroes. Any context. */
+void deltarec_copy_data(void *to, struct bio *bio);
 void deltarec_wholes_init(struct deltarec_store *s);
 /* Nobody uses them any more. May sleep. */
 void deltarec_wholes_exit(struct deltarec_store *s);

@@ -177,13 +177,15 @@ static enum deltarec_todo first_locked(struct lookup *l, u32 *nr, bool copy,
 			return DELTAREC_DEFER;
 	}
 	r = deltarec_pending_add(s, l->carrier, block, nr, flags, whole);
-	if (!r)
+	if (!r) {
 		l->waiter->flags &= ~DELTAREC_IO_SHORT;
-	if (!r && !copy && !l->may_copy &&
-	    deltarec_claim_begin(s, l->carrier, *nr, &l->state))
-		l->carrier->flags |= DELTAREC_IO_CLAIM;
-	if (!r)
-		return copy ? DELTAREC_COPY : DELTAREC_REMAP;
+		if (copy)
+			return DELTAREC_COPY;
+		if (!l->may_copy &&
+		    deltarec_claim_begin(s, l->carrier, *nr, &l->state))
+			l->carrier->flags |= DELTAREC_IO_CLAIM;
+		return DELTAREC_REMAP;
+	}
 	if (whole)
 		deltarec_whole_put(s, whole);
 	if (deltarec_wait_for_room(s, l->waiter, r, &step->status))

@@ -106,19 +106,18 @@ void deltarec_whole_put(struct deltarec_store *s, struct deltarec_whole *w)
 	list_add(&w->list, &s->wholes.free);
 }
 
-/* The data of @bio, at @off; @bio may be one of zeroes. */
-static void lay(struct deltarec_whole *w, struct bio *bio, u32 off)
+void deltarec_copy_data(void *to, struct bio *bio)
 {
 	struct bvec_iter iter;
 	struct bio_vec vec;
 
 	if (bio_op(bio) == REQ_OP_WRITE_ZEROES) {
-		memset(w->buf + off, 0, bio->bi_iter.bi_size);
+		memset(to, 0, bio->bi_iter.bi_size);
 		return;
 	}
 	bio_for_each_segment(vec, bio, iter) {
-		memcpy_from_bvec(w->buf + off, &vec);
-		off += vec.bv_len;
+		memcpy_from_bvec(to, &vec);
+		to += vec.bv_len;
 	}
 }
 
@@ -148,7 +147,7 @@ static void join(struct deltarec_whole *w)
 		if (bio_op(other->bio) != REQ_OP_WRITE || r.block != io->block ||
 		    r.off + r.sectors > deltarec_block_sectors(s))
 			continue;
-		lay(w, other->bio, r.off << SECTOR_SHIFT);
+		deltarec_copy_data(w->buf + (r.off << SECTOR_SHIFT), other->bio);
 		other->flags |= DELTAREC_IO_JOINED;
 		if (other->bio->bi_opf & REQ_FUA)
 			other->flags |= DELTAREC_IO_RECORD;
@@ -213,9 +212,8 @@ static void whole_submit(struct deltarec_whole *w, struct block_device *bdev,
 	const struct bio *user = w->io->bio;
 	struct bio *bio = &w->bio;
 
-	/* How much it matters; what else it is told is for itself alone. */
-	bio_init(bio, bdev, &w->vec, 1, op | (user->bi_opf &
-		 (REQ_SYNC | REQ_META | REQ_PRIO | REQ_IDLE)));
+	/* What else the user's is told is for itself alone. */
+	bio_init(bio, bdev, &w->vec, 1, op | (user->bi_opf & DELTAREC_HINTS));
 	bio->bi_ioprio = user->bi_ioprio;
 	bio->bi_iter.bi_sector = sector + (off >> SECTOR_SHIFT);
 	bio->bi_end_io = end;
@@ -264,7 +262,7 @@ static void wholes_work(struct work_struct *work)
 		sort_in(w, &sorted);
 	blk_start_plug(&plug);
 	list_for_each_entry_safe(w, next, &sorted, list) {
-		lay(w, w->io->bio, w->off);
+		deltarec_copy_data(w->buf + w->off, w->io->bio);
 		join(w);
 		whole_write(w);
 	}
@@ -294,7 +292,7 @@ static void whole_start(struct deltarec_io *io, const struct dr_state *old,
 	w->bytes = valid << SECTOR_SHIFT;
 	if (old->slot == DR_SLOT_ZERO) {
 		memset(w->buf, 0, w->bytes);
-		lay(w, io->bio, w->off);
+		deltarec_copy_data(w->buf + w->off, io->bio);
 		whole_write(w);
 	} else if (old->slot == DR_SLOT_ORIGIN) {
 		whole_read_start(w, io->dt->origin->bdev,

@@ -138,9 +138,8 @@ static void io_free(struct model *m, struct io *io)
 
 static void io_publish(struct model *m, const struct io *io)
 {
-	u32 i;
-
 	u8 flags = io->merged ? DR_MAP_MERGED : 0;
+	u32 i;
 
 	lock(m);
 	if (io->claimed)

@@ -222,25 +222,24 @@ disk_writes() {
 	read -ra words <"/sys/dev/block/$(stat -c %Hr:%Lr "$(disk 1)")/stat"
 	echo "${words[4]}"
 }
+# at_once BLOCKS MIB: all of these, with their reads held until they have begun
+at_once() {
+	hold
+	deep "$1" "$2" --rw=write:3k --do_verify=0 >deep.out 2>&1 &
+	load=$!
+	under_way "$1"
+	release
+	ok_wait "$1 blocks at once" $load deep.out
+}
 n=$(disk_writes)
-hold
-deep 16 8 --rw=write:3k --do_verify=0 >deep.out 2>&1 &
-load=$!
-under_way 16
-release
-ok_wait "16 blocks at once" $load deep.out
+at_once 16 8
 n=$(($(disk_writes) - n))
 ok "... are $n requests" [ "$n" -le 4 ]
 ok "... and are right" deep 16 8 --rw=read:3k --verify_only=1
 
 # More than there is memory for
 before=$(written_to delta)
-hold
-deep 256 4 --rw=write:3k --do_verify=0 >deep.out 2>&1 &
-load=$!
-under_way 256
-release
-ok_wait "256 blocks at once" $load deep.out
+at_once 256 4
 read -r n _ < <(less "$(written_to delta)" "$before")
 ok "... of which some are copied by others: $n requests" [ "$n" -gt 256 ]
 ok "... and are right" deep 256 4 --rw=read:3k --verify_only=1
