@@ -168,6 +168,7 @@ static void store_init(struct deltarec_store *s)
 	deltarec_wholes_init(s);
 	INIT_WORK(&s->meta_work, deltarec_meta_work);
 	INIT_DELAYED_WORK(&s->again, deltarec_again_work);
+	INIT_DELAYED_WORK(&s->idle, deltarec_idle_work);
 	INIT_WORK(&s->event_work, event_work);
 }
 

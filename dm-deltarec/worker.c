@@ -15,6 +15,7 @@
 #define DELAY_MAX	(5 * HZ)
 #define RECLAIM_REST	15	/* of so many sixteenths of the time */
 #define REST_MAX	(10 * HZ)
+#define IDLE_AFTER	(HZ / 2)
 
 void deltarec_kick_meta(struct deltarec_store *s)
 {
@@ -126,6 +127,7 @@ void deltarec_meta_stop(struct deltarec_store *s)
 {
 	deltarec_meta_rest(s, true);
 	deltarec_full_stop(s);
+	cancel_delayed_work_sync(&s->idle);
 	cancel_delayed_work_sync(&s->again);
 	flush_work(&s->meta_work);
 	/* That may have asked to come again. */
@@ -133,6 +135,35 @@ void deltarec_meta_stop(struct deltarec_store *s)
 }
 
 /* --- merges ------------------------------------------------------------------ */
+
+void deltarec_merge_idle(struct deltarec_store *s)
+{
+	if (!delayed_work_pending(&s->idle) && !READ_ONCE(s->stopping))
+		queue_delayed_work(s->meta_wq, &s->idle, IDLE_AFTER);
+}
+
+/*
+ * A merge that had to come soon is better made while nobody reads or writes: it
+ * takes no time from what comes next, and of a crash less is left to be replayed.
+ */
+void deltarec_idle_work(struct work_struct *work)
+{
+	struct deltarec_store *s = container_of(to_delayed_work(work),
+						struct deltarec_store, idle);
+	unsigned long ios = deltarec_era_entered(&s->era);
+	bool worth;
+
+	spin_lock_irq(&s->lock);
+	worth = dr_store_worth_merging(&s->st);
+	if (worth && ios == s->idle_ios)
+		s->merge_wanted = true;
+	spin_unlock_irq(&s->lock);
+	if (worth && ios == s->idle_ios)
+		deltarec_kick_meta(s);
+	else if (worth)
+		deltarec_merge_idle(s);
+	s->idle_ios = ios;
+}
 
 /*
  * Readers of older roots leave before what these named is used again: those

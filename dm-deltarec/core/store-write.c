@@ -7,6 +7,8 @@
  */
 #include "store.h"
 
+#define WORTH_MERGING	4096u	/* entries: enough of them share nodes */
+
 /*
  * A write cuts a run of many versions in two: what is written of them again, twice
  * in the map and twice in the index, fills a node for each so many of them.
@@ -179,6 +181,15 @@ bool dr_store_half_full(const struct dr_store *st)
 	       m->nr_ranges * 4 >= m->max_ranges * 3 ||
 	       (m->used && st->head - st->active_since >= DR_SPAN_MAX / 2) ||
 	       dr_journal_used(&st->journal) >= st->journal.blocks / 2;
+}
+
+bool dr_store_worth_merging(const struct dr_store *st)
+{
+	const struct dr_memtable *m = st->active;
+
+	return m->used && (m->used >= min(m->max / 8, WORTH_MERGING) ||
+			   m->nr_ranges >= m->max_ranges / 8 ||
+			   dr_journal_used(&st->journal) >= st->journal.blocks / 8);
 }
 
 bool dr_store_freeze(struct dr_store *st)

@@ -260,6 +260,8 @@ int dr_store_zero(struct dr_store *st, u64 block, u64 len);
 
 /* Should a merge be started? */
 bool dr_store_half_full(const struct dr_store *st);
+/* ... when there is nothing else to do? */
+bool dr_store_worth_merging(const struct dr_store *st);
 
 static inline bool dr_store_is_recorded(const struct dr_store *st,
 					const struct dr_state *s)

@@ -166,6 +166,14 @@ ok "the rest is merged after the resume" eventually 60 merged
 drop_cache $dev
 is "$(sum_of $dev)" "$sum" "... and changes nothing"
 
+# --- a merge that nothing asks for --------------------------------------------------------
+
+# 6,144 blocks, of which there are records in 25 blocks at least
+must fio --name=idle --filename=$dev --ioengine=libaio --direct=1 --rw=randwrite --bs=4k \
+	--iodepth=32 --io_size=24m --end_fsync=1 --randseed=4 --eta=never --output=scatter.out
+few_records() { [ "$(journal)" -lt 16 ]; }
+ok "what was written is merged once nothing else is done" eventually 20 few_records
+
 # --- removal, unloading ------------------------------------------------------------------
 
 exec 7<$dev
