@@ -34,6 +34,9 @@ result $? "what the script left in /get"
 status_is 125 "a power cut that nobody expects" -c vm-poweroff
 status_is 125 "an orderly end instead of a power cut" --expect-death -c true
 status_is 124 "a guest that hangs" --timeout 6 -c 'sleep 600'
+status_is 125 "a machine that does not come up" --append init=/nonexistent -c true
+[ "$(grep -c 'once more' "$tmp/out")" = 2 ]
+result $? "... was tried three times"
 
 # The power goes while a file system is being written to; the disk stays.
 truncate -s 64M "$tmp/disk"
