@@ -140,6 +140,12 @@ as() { # TABLE of the delta
 }
 must dmdelta close v
 open_pair v
+# Idle, it would merge before it is asked to.
+while :; do
+	dd if=$dev of=/dev/null bs=4k count=1 iflag=direct status=none
+	sleep 0.1
+done &
+busy=$!
 for i in 1 2 3; do
 	must fio --name=scatter --filename=$dev --ioengine=libaio --direct=1 --rw=randwrite \
 		--bs=4k --iodepth=32 --io_size=55m --randseed=$i --eta=never \
@@ -153,6 +159,7 @@ read -r _ _ _ disk start <<<"$table"
 as "0 $(sectors_of "$delta") delay $disk $start 0 $disk $start 500"
 # So many ranges that the table is full, and nothing to be written
 blkdiscard -p 128k -l 12m $dev
+kill $busy
 printf '%s\n' suspend | dmbatch v >answers
 left=$(journal)
 as "$table"
