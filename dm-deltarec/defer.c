@@ -211,6 +211,8 @@ static bool publish_zeroes(struct deltarec_io *io, u64 block, u64 nr)
 	spin_unlock_irq(&s->lock);
 	if (half)
 		deltarec_kick_meta(s);
+	else
+		deltarec_merge_idle(s);
 	if (status) {
 		WRITE_ONCE(io->status, status);
 		bio_advance(io->bio, io->bio->bi_iter.bi_size);

@@ -265,7 +265,7 @@ struct deltarec_store {
 	struct work_struct meta_work;
 	struct delayed_work again;		/* kicks meta_work */
 	struct delayed_work idle;		/* is it time for a merge? */
-	unsigned long idle_ios;			/* that were there when it looked */
+	unsigned long idle_ios;			/* idle: bios until it last looked */
 	struct deltarec_stall merge_stall;	/* lock */
 	struct deltarec_stall reclaim_stall;	/* lock */
 	struct deltarec_stall back_stall;	/* lock: replay, reads */
@@ -586,7 +586,7 @@ void deltarec_claim_written(struct deltarec_store *s, bool failed);
 void deltarec_meta_work(struct work_struct *work);
 void deltarec_again_work(struct work_struct *work);
 void deltarec_idle_work(struct work_struct *work);
-/* Merge what there is once nothing else is to be done. Any context. */
+/* Something was written: merge it once nothing else is to be done. Any context. */
 void deltarec_merge_idle(struct deltarec_store *s);
 /* Any context. */
 void deltarec_kick_meta(struct deltarec_store *s);

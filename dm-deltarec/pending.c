@@ -102,7 +102,7 @@ void deltarec_pending_end(struct deltarec_io *io, blk_status_t status)
 	struct deltarec_io *waiter, *next;
 	unsigned long flags;
 	LIST_HEAD(waiters);
-	bool merge, idle;
+	bool merge;
 
 	spin_lock_irqsave(&s->lock, flags);
 	hlist_del(&io->hash);
@@ -113,13 +113,12 @@ void deltarec_pending_end(struct deltarec_io *io, blk_status_t status)
 		deltarec_whole_put(s, io->whole);
 	/* Who found nothing to merge yet waits for this one. */
 	merge = dr_store_half_full(&s->st) || s->merge_wanted;
-	idle = !merge && dr_store_worth_merging(&s->st);
 	spin_unlock_irqrestore(&s->lock, flags);
 
 	list_for_each_entry_safe(waiter, next, &waiters, list)
 		deltarec_unpark(waiter, status);
 	if (merge)
 		deltarec_kick_meta(s);
-	if (idle)
+	else
 		deltarec_merge_idle(s);
 }

@@ -15,7 +15,7 @@
 #define DELAY_MAX	(5 * HZ)
 #define RECLAIM_REST	15	/* of so many sixteenths of the time */
 #define REST_MAX	(10 * HZ)
-#define IDLE_AFTER	(HZ / 2)
+#define IDLE_AFTER	(HZ / 2)	/* without a bio */
 
 void deltarec_kick_meta(struct deltarec_store *s)
 {
@@ -151,18 +151,18 @@ void deltarec_idle_work(struct work_struct *work)
 	struct deltarec_store *s = container_of(to_delayed_work(work),
 						struct deltarec_store, idle);
 	unsigned long ios = deltarec_era_entered(&s->era);
-	bool worth;
+	bool idle = ios == s->idle_ios, worth;
 
+	s->idle_ios = ios;
 	spin_lock_irq(&s->lock);
 	worth = dr_store_worth_merging(&s->st);
-	if (worth && ios == s->idle_ios)
+	if (worth && idle)
 		s->merge_wanted = true;
 	spin_unlock_irq(&s->lock);
-	if (worth && ios == s->idle_ios)
+	if (worth && idle)
 		deltarec_kick_meta(s);
 	else if (worth)
 		deltarec_merge_idle(s);
-	s->idle_ios = ios;
 }
 
 /*

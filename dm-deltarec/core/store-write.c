@@ -187,8 +187,9 @@ bool dr_store_worth_merging(const struct dr_store *st)
 {
 	const struct dr_memtable *m = st->active;
 
+	/* Without entries nothing can be frozen; a range is one as well. */
 	return m->used && (m->used >= min(m->max / 8, WORTH_MERGING) ||
-			   m->nr_ranges >= m->max_ranges / 8 ||
+			   m->nr_ranges >= max(m->max_ranges / 8, 1u) ||
 			   dr_journal_used(&st->journal) >= st->journal.blocks / 8);
 }
 

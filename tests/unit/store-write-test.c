@@ -278,6 +278,41 @@ static void a_full_ring_asks_for_a_merge(void **state)
 	end();
 }
 
+static bool worth(void)
+{
+	return dr_store_worth_merging(&s.st);
+}
+
+/* S16: a good part of the table, of its ranges or of the ring, not less. */
+static void an_idle_merge_needs_enough_to_do(void **state)
+{
+	u32 i;
+
+	mem_store_init(&s, 1, 100000, 2048);
+	buf = malloc(64 * DR_BLOCK_SIZE);
+	assert_false(worth());
+	for (i = 0; i < min(s.st.active->max / 8, 4096u); i++) {
+		assert_false(worth());
+		mem_write(&s, 2 * i, 1);
+	}
+	assert_true(worth());
+	mem_merge(&s);
+	assert_false(worth());
+	for (i = 0; i < 8; i++) {
+		assert_false(worth());
+		mem_write(&s, 2 * i, 1);
+		mem_flush(&s);
+	}
+	assert_true(worth());
+	mem_merge(&s);
+	for (i = 0; i < max(s.st.active->max_ranges / 8, 1u); i++) {
+		assert_false(worth());
+		assert_int_equal(dr_store_zero(&s.st, 1000 + 200 * i, 100), 0);
+	}
+	assert_true(worth());
+	end();
+}
+
 static void a_group_ends_at_the_end_of_the_ring(void **state)
 {
 	u32 i;
@@ -417,6 +452,7 @@ int main(void)
 		TEST(a_small_buffer_takes_a_part),
 		TEST(the_ring_is_used_round_and_round),
 		TEST(a_full_ring_asks_for_a_merge),
+		TEST(an_idle_merge_needs_enough_to_do),
 		TEST(a_group_ends_at_the_end_of_the_ring),
 		TEST(the_frozen_table_is_recorded_first),
 		TEST(a_promise_goes_along_with_a_freeze),

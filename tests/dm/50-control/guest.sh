@@ -160,6 +160,7 @@ as "0 $(sectors_of "$delta") delay $disk $start 0 $disk $start 500"
 # So many ranges that the table is full, and nothing to be written
 blkdiscard -p 128k -l 12m $dev
 kill $busy
+wait $busy
 printf '%s\n' suspend | dmbatch v >answers
 left=$(journal)
 as "$table"
@@ -179,7 +180,7 @@ is "$(sum_of $dev)" "$sum" "... and changes nothing"
 must fio --name=idle --filename=$dev --ioengine=libaio --direct=1 --rw=randwrite --bs=4k \
 	--iodepth=32 --io_size=24m --end_fsync=1 --randseed=4 --eta=never --output=scatter.out
 few_records() { [ "$(journal)" -lt 16 ]; }
-ok "what was written is merged once nothing else is done" eventually 20 few_records
+ok "S16: what was written is merged once nothing else is done" eventually 20 few_records
 
 # --- removal, unloading ------------------------------------------------------------------
 
