@@ -243,8 +243,9 @@ tests/bench/pages.py.
 * **Peers have their best options that survive a power cut:** thin with blocks of
   64 KiB, not zeroed, 64 MiB of metadata; snapshots persistent, with chunks of 4 KiB.
   All volumes are 256 MiB, no device has more than 1 GiB (null_blk's tree of pages
-  would be deeper than that of others). Peers have one snapshot at a time (thin's and the origin's
-  old one is deleted after the new one is made), deltarec keeps all of its epochs.
+  would be deeper than that of others). Peers have one snapshot at a time (thin's and
+  the origin's old one is deleted after the new one is made), deltarec keeps all of
+  its epochs.
   There is no snapshot of a snapshot: a checkpoint of the COW side is a new
   snapshot of the same origin. deltarec is as ``dmdelta format`` and ``open`` make it.
 * **A checkpoint** is followed by two seconds of idleness, for all. Random jobs
@@ -266,6 +267,8 @@ tests/bench/pages.py.
   before dm-linear sees it, and deltarec has to see each: settled, that is 1.3 us.
   (It cannot say that it has no cache while it holds nothing unrecorded: then the
   block layer would take FUA from writes, too, some of them just under way.)
+  A device that does one request at a time does data and record one after the other,
+  however they are sent: half of what dm-linear does is what is possible.
 * **The origin side of a snapshot** copies each chunk once after a checkpoint: that is
   what its sequential write costs, and the settled one does without, but is still
   split into chunks.
