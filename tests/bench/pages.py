@@ -245,9 +245,9 @@ tests/bench/pages.py.
   All volumes are 256 MiB, no device has more than 1 GiB (null_blk's tree of pages
   would be deeper than that of others). Peers have one snapshot at a time (thin's and
   the origin's old one is deleted after the new one is made), deltarec keeps all of
-  its epochs.
-  There is no snapshot of a snapshot: a checkpoint of the COW side is a new
-  snapshot of the same origin. deltarec is as ``dmdelta format`` and ``open`` make it.
+  its epochs. There is no snapshot of a snapshot: a checkpoint of the COW side is a
+  new snapshot of the same origin. deltarec is as ``dmdelta format`` and ``open``
+  make it.
 * **A checkpoint** is followed by two seconds of idleness, for all. Random jobs
   take 64 MiB of the 256 in the same order each time (16 but for the first model),
   those with fsync and of 1 KiB 16 MiB (8, and 4 with 5 ms), sequential ones all.
@@ -257,9 +257,9 @@ tests/bench/pages.py.
   the longest is that of a read or write, from its submission on.
 * **What has to be done sometime** is part of the job during which it is done. With
   the one processor that these machines have it shows: deltarec merges what was
-  written into its map once enough of it has come together, or once nothing was read
-  or written for half a second, as before each of these jobs. thin commits its
-  metadata each second.
+  written into its map once enough of it has come together, or (less of it) once
+  nothing was read or written for half a second, as after a checkpoint here. thin
+  commits its metadata each second.
 * **An fsync after a first write** waits for the data and for the record that names
   it. deltarec writes the two at the same time when few writes come between flushes,
   for which it copies the data (4 us for a block, since each byte counts as an
